@@ -1,0 +1,75 @@
+/* The table of commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "cli/cli.h"
+
+static const struct command *const commands[] = {
+#define X(n) &cmd_##n,
+	COMMANDS(X)
+#undef X
+};
+enum { COUNT = sizeof commands / sizeof *commands };
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static int unknown(const char *name)
+{
+	const char *names[COUNT];
+	for (size_t i = 0; i < COUNT; i++)
+		names[i] = commands[i]->name;
+	const char *near = diag_nearest(name, strlen(name), names, COUNT);
+	fprintf(stderr, "weir: %s: no such command%s%s%s; `weir help` lists them\n", name, near ? "; did you mean " : "",
+		near ? near : "", near ? "?" : "");
+	return EXIT_USE;
+}
+
+static int run_help(const struct command *self, int argc, char **argv)
+{
+	(void)self;
+	if (argc > 1) {
+		const struct command *c = find(argv[1]);
+		return c ? cli_help(c) : unknown(argv[1]);
+	}
+	puts("weir lets through to each vendor only what its contract names, and remembers what went.\n\n"
+	     "usage: weir COMMAND [ARGUMENTS] [--dir FOLDER] [--json]\n");
+	for (size_t i = 0; i < COUNT; i++)
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->brief);
+	puts("\n`weir help COMMAND` explains one.");
+	return EXIT_DONE;
+}
+
+const struct command cmd_help = {"help", "explain a command", "usage: weir help [COMMAND]\n", run_help};
+
+static int run_version(const struct command *self, int argc, char **argv)
+{
+	(void)self;
+	(void)argc;
+	(void)argv;
+	puts("weir " WEIR_VERSION);
+	return EXIT_DONE;
+}
+
+const struct command cmd_version = {"version", "print the version", "usage: weir version\n", run_version};
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		run_help(&cmd_help, 1, argv);
+		return EXIT_USE;
+	}
+	const char *name = argv[1];
+	if (strcmp(name, "--version") == 0)
+		name = "version";
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		name = "help";
+	const struct command *c = find(name);
+	return c ? c->run(c, argc - 1, argv + 1) : unknown(name);
+}
