@@ -28,14 +28,16 @@ void pseudo_mac(struct pseudo *p, const void *a, size_t an, const void *b, size_
 /*
  * Pseudonym of a value of a kind ("user", "email", ...).  The value goes in as NFC; kind email is lower-cased (ASCII).
  * day: "2026-01-15" for identity `daily`, mixed in behind the value as 0x00 day; else NULL.
- * False when the value isn't valid UTF-8 (the caller drops it).
+ * False when the value isn't valid UTF-8, or has more than 30 combining marks in a row (UAX 15 section 13; normalising
+ * them would cost the square of their number): the caller drops it.
  */
 bool pseudo_id(struct pseudo *p, const char *kind, const char *value, size_t n, const char *day,
 	       char out[static PSEUDONYM_LEN + 1]);
-/* The ledger's own pseudonym of a person: first 16 bytes of HMAC(subject key, kind 0x00 NFC value). */
+/* The ledger's own pseudonym of a person: first 16 bytes of HMAC(subject key, kind 0x00 value), the value in the
+ * same canonical form, so that A@x.org and a@x.org of kind email are one person.  False as above. */
 bool pseudo_subject(struct pseudo *p, const char *kind, const char *value, size_t n, uint8_t out[static SUBJECT_BYTES]);
 
-/* Vendor key of an epoch, from the folder's root key: HMAC(root, "weir vendor" 0x00 vendor 0x00 epoch). */
+/* Vendor key of an epoch, from the folder's root key: HMAC(root, "weir vendor" 0x00 vendor 0x00 epoch in decimal). */
 void crypt_vendor_key(const uint8_t root[static KEY_BYTES], const char *vendor, unsigned epoch, uint8_t out[static KEY_BYTES]);
 
 /* X25519 sealed boxes for small secrets. */
@@ -45,7 +47,7 @@ void seal_box(const void *m, size_t n, const uint8_t pk[static SEAL_PUBLIC], uin
 int seal_open(const uint8_t *c, size_t n, const uint8_t pk[static SEAL_PUBLIC], const uint8_t sk[static SEAL_SECRET],
 	      uint8_t *out, struct err *err);	/* n includes SEAL_OVERHEAD */
 
-/* Frame sealing: nonce = 16 bytes context (segment salt) || seq; ad = the clear part. */
+/* Frame sealing: nonce = 16 bytes context (segment salt) || seq (little-endian); ad = the clear part. */
 enum { AEAD_OVERHEAD = 16 };
 void aead_seal(const uint8_t key[static KEY_BYTES], const uint8_t salt[static 16], uint64_t seq, const void *ad, size_t adn,
 	       const void *m, size_t n, uint8_t *out);	/* out: n + AEAD_OVERHEAD; may not overlap m */
