@@ -4,6 +4,7 @@
 
 #include "base/diag.h"
 #include "cli/cli.h"
+#include "config/config.h"
 
 static const struct command *const commands[] = {
 #define X(n) &cmd_##n,
@@ -34,6 +35,14 @@ static int unknown(const char *name)
 static int run_help(const struct command *self, int argc, char **argv)
 {
 	(void)self;
+	if (argc > 1 && strcmp(argv[1], "weir.yaml") == 0) {
+		struct buf b;
+		buf_init(&b, 0);
+		config_help(&b);
+		printf("weir.yaml: settings, {default; range}\n\n%s", (char *)b.data);
+		buf_release(&b);
+		return EXIT_DONE;
+	}
 	if (argc > 1) {
 		const struct command *c = find(argv[1]);
 		return c ? cli_help(c) : unknown(argv[1]);

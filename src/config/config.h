@@ -5,6 +5,9 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/diag.h"
 #include "base/err.h"
 
@@ -30,6 +33,9 @@ struct config {
 void config_defaults(struct config *c);
 void config_parse(const char *text, size_t n, struct config *c, struct diags *d);
 void config_release(struct config *c);
+
+/* The table as text for people: a line a setting with its default and range (`weir help weir.yaml`, weir.yaml(5)). */
+void config_help(struct buf *out);
 
 /* The folder: --dir, else $WEIR_DIR, else the nearest parent with weir.yaml.  ERR_NOTFOUND: exit 2. */
 int folder_find(const char *given, char **path, struct err *err);
