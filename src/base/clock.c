@@ -67,6 +67,17 @@ int clock_init(const char *start, bool frozen, struct err *err)
 	return 0;
 }
 
+int64_t clock_offset_us(void)
+{
+	return is_frozen ? base_us - real_us(CLOCK_REALTIME) : base_us;
+}
+
+void clock_set_offset_us(int64_t us)
+{
+	base_us = us;
+	is_frozen = false;
+}
+
 int64_t clock_now_us(void)
 {
 	return base_us + (is_frozen ? 0 : real_us(CLOCK_REALTIME)) + watched_us();

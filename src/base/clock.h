@@ -14,6 +14,9 @@
 
 /* Start value (RFC 3339), or NULL for the real clock.  A frozen clock stays at the value, else it runs on from it. */
 int clock_init(const char *start, bool frozen, struct err *err);
+/* What clock_init added to the real clock, and the same for a process that another one starts. */
+int64_t clock_offset_us(void);
+void clock_set_offset_us(int64_t us);
 /* Test builds: add the number of seconds in this open file, read again at most every 50 ms; -1 to stop. */
 void clock_watch(int fd);
 

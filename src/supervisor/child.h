@@ -7,7 +7,7 @@
  * channel: a star, with the supervisor forwarding by role, never reading a body, and stamping the true sender.  So a
  * restarted process is reachable at once under its role, and sockets survive their processes.
  *
- * A message is a verb, a JSON body and up to four descriptors.  ipc_routes (ipc.c) says which role may send which verb
+ * A message is a verb, a JSON body and a few descriptors.  ipc_routes (ipc.c) says which role may send which verb
  * to which; anything else is dropped and logged.
  *
  * One thread (the process's main loop) uses a channel.
@@ -25,7 +25,10 @@
 enum role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_COURIER, ROLE_KEEPER, ROLE_STEWARD, ROLE_PROBER, ROLES };
 extern const char *const role_names[ROLES];
 
-enum { MESSAGE_FDS = 4, MESSAGE_BYTES = 4 << 20 };	/* a longer body goes through a sealed memfd, transparently */
+enum {
+	MESSAGE_FDS = 16,
+	MESSAGE_BYTES = 4 << 20,	/* a body over 48 KiB goes through a sealed memfd, transparently */
+};
 
 struct message {
 	enum role from, to;
@@ -62,9 +65,19 @@ struct child {
 /* Reads `boot`, closes every other descriptor, forbids dumps and new privileges, starts clock, hooks and say(). */
 int child_begin(enum role role, struct child *c, struct err *err);
 /* A descriptor of the boot message by its name ("listen", "log", ...); -1 when absent.  The child owns it. */
-int child_fd(struct child *c, const char *name);
+int child_fd(const struct child *c, const char *name);
 /* A key of the boot message, hex in "keys": exactly n bytes; wiped from the boot body. */
 int child_key(struct child *c, const char *name, void *out, size_t n, struct err *err);
+/*
+ * What the supervisor hands out, by role (supervisor.c, hand_outs):
+ *   gate     fds listen log plan mark(rw) courier_mark keeper_mark
+ *   courier  fds log plan mark courier_mark(rw) own (state/log/courier) queue dead
+ *   keeper   fds log plan open (state/ledger/open) mark keeper_mark(rw)
+ *   steward  fds api control registry registry_wal registry_shm (paths only: open settings.registry)
+ *   settings every number of weir.yaml by its name in struct config; gate: tls_cert, tls_key (PEM text), hosts
+ *            [{host, vendor}]; steward: registry (absolute path), gate_url, api_url
+ * Keys: supervisor/keys.h.
+ */
 /* A setting: settings.NAME or the default. */
 int64_t child_int(const struct child *c, const char *name, int64_t otherwise);
 const char *child_str(const struct child *c, const char *name, const char *otherwise);
@@ -102,5 +115,11 @@ struct sandbox {
 	bool resolver;	/* may read /etc/resolv.conf, /etc/hosts, /etc/ssl */
 };
 int child_sandbox(const struct child *c, const struct sandbox *s, struct err *err);
+/*
+ * The same from the table of roles in sandbox.c.  Call it before the first thread starts and behind everything that
+ * opens files by path (certificates, configuration of libraries).  This is what a process should use; child_sandbox is
+ * for tests.
+ */
+int child_confine(const struct child *c, struct err *err);
 
 #endif
