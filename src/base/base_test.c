@@ -121,8 +121,8 @@ static void json_strings(void **state)
 	(void)state;
 	struct buf b;
 	buf_init(&b, 0);
-	buf_add_json(&b, "a\"\\\n\x01\xc3\xa4\xff", 8);
-	assert_string_equal((char *)b.data, "\"a\\\"\\\\\\n\\u0001\xc3\xa4\xef\xbf\xbd\"");
+	buf_add_json(&b, "a\"\\\n\x01\xc3\xa4\xff\b\t\f\r", 12);
+	assert_string_equal((char *)b.data, "\"a\\\"\\\\\\n\\u0001\xc3\xa4\xef\xbf\xbd\\b\\t\\f\\r\"");
 	buf_release(&b);
 }
 

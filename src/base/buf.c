@@ -82,6 +82,7 @@ static size_t utf8_len(const uint8_t *s, size_t n)
 
 void buf_add_json(struct buf *b, const char *str, size_t n)
 {
+	static const char brief[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
 	const uint8_t *s = (const uint8_t *)str;
 	buf_addc(b, '"');
 	for (size_t i = 0; i < n;) {
@@ -94,8 +95,8 @@ void buf_add_json(struct buf *b, const char *str, size_t n)
 		}
 		if (c == '"' || c == '\\')
 			buf_addc(b, '\\');
-		if (c == '\n')
-			buf_adds(b, "\\n");
+		if (c < 0x20 && brief[c])
+			buf_addf(b, "\\%c", brief[c]);
 		else if (c < 0x20)
 			buf_addf(b, "\\u%04x", c);
 		else

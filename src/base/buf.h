@@ -25,7 +25,7 @@ void buf_wipe(struct buf *b);	/* zeroes what was held, then releases */
 bool buf_reserve(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
+/* A JSON string with quotes, spelled as RFC 8785 section 3.2.2.2 does; invalid UTF-8 becomes U+FFFD. */
 void buf_add_json(struct buf *b, const char *s, size_t n);
 
 static inline void buf_reset(struct buf *b)

@@ -6,7 +6,7 @@
  * tells gate and courier serial and SHA-256 of the whole file over a socket; a file with another hash is refused and
  * that vendor closed with the retryable reply.
  *
- * The JSON: {"weir_plan":1,"vendor","serial","life":"approved","flow":"open","not_after":SECONDS|null,"at":SECONDS,
+ * The JSON: {"weir_plan":1,"vendor","serial","life":"approved"|"offboarded","flow":"open","not_after":SECONDS|null,"at":SECONDS,
  *   "by":WHO,"contract":{canonical model},"sends":[earlier serials this plan doesn't narrow],
  *   "drains":[{"serial","from","to"}]   (sequence numbers a person released, inclusive)}
  */
@@ -39,14 +39,14 @@ struct plan_file {
 /* ERR_CRYPTO for a bad signature, ERR_CORRUPT for anything else wrong. */
 int plan_file_parse(const void *p, size_t n, const uint8_t public_key[static 32], struct plan_file *out, struct err *err);
 void plan_file_release(struct plan_file *f);
-/* The bytes to write; fills f->sha256. */
+/* The bytes to write; fills f->sha256.  Numbers up to 2^53 (RFC 8785); vendor, by and contract are set: all asserted. */
 void plan_file_make(struct plan_file *f, const uint8_t secret[static SIGN_SECRET_BYTES], struct buf *out);
 /* Durable and atomic. dir: state/plan. */
 int plan_file_write(const struct fio *io, int dir, const char *vendor, const struct buf *bytes, struct err *err);
 /* Reads and parses VENDOR.plan; when expect isn't NULL its hash must match (ERR_CRYPTO). */
 int plan_file_read(const struct fio *io, int dir, const char *vendor, const uint8_t public_key[static 32],
 		   const uint8_t *expect, struct plan_file *out, struct err *err);
-/* May a frame of this serial and seq go out under f now? */
+/* May a frame of this serial and seq go out under f?  not_after is the caller's to check: nothing here knows the time. */
 bool plan_file_sends(const struct plan_file *f, uint64_t serial, uint64_t seq);
 
 #endif
