@@ -3,7 +3,7 @@
 const http = require("http"), fs = require("fs"), path = require("path");
 const { chromium } = require("playwright-core");
 const [scenario, gate, token] = process.argv.slice(2);
-const lib = fs.readFileSync(path.join(__dirname, "node_modules/mixpanel-browser/dist/mixpanel.globals.js"));
+const lib = fs.readFileSync(path.join(__dirname, "node_modules/mixpanel-browser/dist/mixpanel.module.js"));
 
 const init = `window.calls = []; window.onerror = (m) => calls.push(["onerror", String(m)]);
   mixpanel.init(${JSON.stringify(token)}, { api_host: ${JSON.stringify(gate)}, persistence: "localStorage", debug: false,
@@ -21,6 +21,7 @@ const scripts = {
     }, 300);`,
   beacon: `${init.replace("SCENARIO_PAGEVIEW", "false")}
     addEventListener("pagehide", () => mixpanel.track("signup", { plan: "free", email: "alice@example.com" }, { transport: "sendBeacon" }));`,
+  status: `${init.replace("SCENARIO_PAGEVIEW", "false")} mixpanel.track("signup", { plan: "pro" });`,
   reset: `${init.replace("SCENARIO_PAGEVIEW", "true")}
     call("track", (cb) => mixpanel.track("signup", { plan: "pro" }, { send_immediately: true }, cb));
     setTimeout(() => { mixpanel.identify("user-42"); mixpanel.people.set({ plan: "pro" }); mixpanel.track("chat_opened"); }, 300);`,
@@ -30,7 +31,7 @@ const page = http.createServer((rq, rs) => {
   if (rq.url.startsWith("/mixpanel.js")) return rs.writeHead(200, { "Content-Type": "text/javascript" }).end(lib);
   if (rq.url.startsWith("/favicon")) return rs.writeHead(204).end();
   rs.writeHead(200, { "Content-Type": "text/html; charset=utf-8" }).end(`<!doctype html><title>Invoice 42 - Alice Smith</title>
-    <h1>Reset your password</h1><script src="/mixpanel.js"></script><script>${rq.url.startsWith("/empty") ? "" : scripts[scenario]}</script>`);
+    <h1>Reset your password</h1><script type="module">${rq.url.startsWith("/empty") ? "" : `import mixpanel from "/mixpanel.js";\n${scripts[scenario]}`}</script>`);
 });
 
 page.listen(0, "127.0.0.1", async () => {
