@@ -1,0 +1,211 @@
+/* RFC 8259 sections 2 to 7, read off the index of index.c. */
+#include "json/json.h"
+
+bool json_fail(struct json_scan *s, enum err_code code, uint32_t off, const char *why)
+{
+	if (s->code)
+		return false;
+	if (s->stop_at <= off) {
+		code = ERR_SYNTAX;
+		off = s->stop_at;
+		why = s->stop_why;
+	}
+	s->code = code;
+	s->fail_at = off;
+	s->fail_why = why;
+	return false;
+}
+
+int json_scan_err(const struct json_scan *s, struct err *err)
+{
+	return err_at(err, s->code, s->fail_at, "%s", s->fail_why);
+}
+
+static bool unexpected(struct json_scan *s, uint32_t off, const char *why)
+{
+	return json_fail(s, ERR_SYNTAX, off, off >= s->n ? "the text ends too early" : why);
+}
+
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+static bool escape_ok(const char *p)
+{
+	switch (p[1]) {
+	case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+		return true;
+	case 'u':
+		return is_hex(p[2]) && is_hex(p[3]) && is_hex(p[4]) && is_hex(p[5]);
+	default:
+		return false;
+	}
+}
+
+bool json_string_escapes(struct json_scan *s, uint32_t e, uint32_t *close)
+{
+	const char *t = s->text;
+	for (; e < s->n && t[e] == '\\'; e = json_next(s))
+		if (!escape_ok(t + e))
+			return json_fail(s, ERR_SYNTAX, e, "no such escape (RFC 8259 section 7)");
+	if (t[e] != '"' || e >= s->n)
+		return unexpected(s, e, "the string is not closed");
+	*close = e;
+	return true;
+}
+
+enum { N_DIGIT = 1, N_DELIM = 2 };
+static const uint8_t number_class[256] = {
+	['0' ... '9'] = N_DIGIT, [','] = N_DELIM, [']'] = N_DELIM, ['}'] = N_DELIM, [' '] = N_DELIM, ['\t'] = N_DELIM,
+	['\n'] = N_DELIM, ['\r'] = N_DELIM, ['['] = N_DELIM, ['{'] = N_DELIM, [':'] = N_DELIM, ['"'] = N_DELIM,
+};
+
+static bool digit(char c)
+{
+	return number_class[(uint8_t)c] == N_DIGIT;
+}
+
+/* The byte behind the number at p, or (with *bad) the first byte that breaks it. */
+static const char *number(const char *p, bool *bad)
+{
+	*bad = true;
+	if (*p == '-')
+		p++;
+	if (!digit(*p))
+		return p;
+	if (*p == '0')
+		p++;
+	else
+		while (digit(*p))
+			p++;
+	if (*p == '.') {
+		if (!digit(*++p))
+			return p;
+		while (digit(*p))
+			p++;
+	}
+	if ((*p | 0x20) == 'e') {
+		p++;
+		if (*p == '+' || *p == '-')
+			p++;
+		if (!digit(*p))
+			return p;
+		while (digit(*p))
+			p++;
+	}
+	*bad = false;
+	return p;
+}
+
+bool json_scalar(struct json_scan *s, uint32_t off, uint32_t *end)
+{
+	const char *t = s->text + off, *p;
+	bool bad = false;
+	if (*t == '-' || digit(*t)) {
+		p = number(t, &bad);
+	} else {
+		const char *word = *t == 't' ? "true" : *t == 'f' ? "false" : *t == 'n' ? "null" : "";
+		for (p = t; *word && *p == *word; word++)
+			p++;
+		bad = *word || p == t;
+	}
+	uint32_t at = (uint32_t)(p - s->text);
+	if (bad || (at < s->n && number_class[(uint8_t)*p] != N_DELIM))
+		return unexpected(s, at, "not a JSON value (RFC 8259 section 3)");
+	*end = at;
+	return true;
+}
+
+bool json_skip(struct json_scan *s, uint32_t off, uint32_t depth, uint32_t *end)
+{
+	const char *const t = s->text;
+	const uint32_t base = depth;
+	uint64_t object[JSON_DEPTH_MAX / 64 + 1];	/* bit d: the container at depth d is an object */
+	bool in_object = false, escaped;
+	uint32_t e;
+value:
+	switch (t[off]) {
+	case '"':
+		if (!json_string(s, &e, &escaped))
+			return false;
+		*end = e + 1;
+		break;
+	case '{':
+	case '[':
+		if (++depth > s->depth_max)
+			return json_fail(s, ERR_LIMIT, off, "nested too deep");
+		in_object = t[off] == '{';
+		if (in_object)
+			object[depth / 64] |= 1ull << (depth % 64);
+		else
+			object[depth / 64] &= ~(1ull << (depth % 64));
+		e = json_next(s);
+		if (t[e] == (in_object ? '}' : ']'))
+			goto close;
+		if (in_object)
+			goto key;
+		off = e;
+		goto value;
+	default:
+		if (!json_scalar(s, off, end))
+			return false;
+	}
+after:
+	if (depth == base)
+		return true;
+	e = json_next(s);
+	if (in_object) {
+		if (t[e] == ',') {
+			e = json_next(s);
+			goto key;
+		}
+		if (t[e] == '}')
+			goto close;
+		return unexpected(s, e, "a comma or } belongs here");
+	}
+	if (t[e] == ',') {
+		off = json_next(s);
+		goto value;
+	}
+	if (t[e] != ']')
+		return unexpected(s, e, "a comma or ] belongs here");
+close:
+	depth--;
+	in_object = depth > base && (object[depth / 64] >> (depth % 64) & 1);
+	*end = e + 1;
+	goto after;
+key:
+	if (t[e] != '"')
+		return unexpected(s, e, "a key belongs here");
+	s->keys++;
+	if (!json_string(s, &e, &escaped))
+		return false;
+	e = json_next(s);
+	if (t[e] != ':')
+		return unexpected(s, e, "a colon belongs here");
+	off = json_next(s);
+	goto value;
+}
+
+bool json_end(struct json_scan *s)
+{
+	uint32_t e = json_next(s);
+	if (e < s->n)
+		return json_fail(s, ERR_SYNTAX, e, "text behind the value");
+	return s->stop_at == UINT32_MAX || json_fail(s, ERR_SYNTAX, s->n, "");
+}
+
+int json_check(const char *text, size_t n, const struct json_limits *l, struct err *err)
+{
+	struct json_scan s;
+	uint32_t depth = l && l->depth ? l->depth : 64, keys = l && l->keys ? l->keys : 1000000, end;
+	if (n >= UINT32_MAX - JSON_PAD)
+		return err_set(err, ERR_LIMIT, "longer than 4 GiB");
+	json_scan_init(&s, text, n, depth);
+	if (!json_skip(&s, json_next(&s), 0, &end) || !json_end(&s))
+		return json_scan_err(&s, err);
+	if (s.keys > keys)
+		return err_set(err, ERR_LIMIT, "more than %u object members", keys);
+	return 0;
+}
