@@ -45,7 +45,7 @@ enum id_kind { ID_USER, ID_DEVICE, ID_EMAIL, ID_PHONE, ID_ACCOUNT, ID_OTHER, ID_
 extern const char *const id_kind_names[ID_KINDS];
 
 enum slot_role {
-	SLOT_NAME,	/* the event's name: matched with the contract's `events` */
+	SLOT_NAME,	/* what the contract names: an event's name (`events`), a group's key (`groups.keys`); kept */
 	SLOT_TOKEN,	/* the source token: matched, never kept; where the courier splices the credential */
 	SLOT_ID,	/* a linked identifier: the contract's `identity` applies */
 	SLOT_INSERT_ID,	/* the vendor's deduplication key: kept; minted when absent */
@@ -78,7 +78,9 @@ struct link_form {
 struct operation {
 	const char *word;
 	const char *key;
-	enum { OP_FIELDS, OP_NAMES, OP_FLAG } shape;	/* object of fields; array of field names ($unset); bare ($delete) */
+	/* Object of fields; array of field names ($unset); bare ($delete).  The value of a bare one means nothing and is
+	 * never kept (the browser SDK puts the person's identifier there): emit "". */
+	enum { OP_FIELDS, OP_NAMES, OP_FLAG } shape;
 };
 
 struct adapter_limits {	/* the smaller of the documented figures */
@@ -104,6 +106,7 @@ struct wire_request {
 /* How the request wanted its answer, kept from decode to reply. */
 struct wire_style {
 	bool verbose, image;
+	bool form;		/* came as data= (query or form): answered in the protocol's older words */
 	struct span callback;	/* JSONP; checked to be an identifier path */
 };
 
@@ -114,7 +117,8 @@ struct wire_style {
 struct wire_objects {
 	struct span json;
 	bool ndjson;
-	struct span token;	/* a source token that stands outside the objects (Basic user, query), or empty */
+	/* A source token outside the objects (query, Basic user without a password), or empty: for objects without one. */
+	struct span token;
 	struct wire_style style;
 };
 
@@ -186,11 +190,13 @@ struct adapter {
 	/* ERR_SYNTAX or ERR_INPUT: unreadable; ERR_LIMIT: too large. */
 	int (*decode)(const struct route *r, const struct wire_request *rq, size_t max_bytes, struct arena *a,
 		      struct wire_objects *out, struct err *err);
-	/* kept/dropped: objects of this request.  error: short text for a person, never payload. */
+	/* kept/dropped: objects of this request.  error: short text for a person, never payload; NULL: the outcome's own
+	 * words.  A pinned route with OUTCOME_ACCEPTED gives its fixed bytes; s may be NULL when nothing was decoded. */
 	void (*reply)(const struct route *r, const struct wire_style *s, enum outcome o, uint32_t kept, uint32_t dropped,
 		      const char *error, struct arena *a, struct wire_reply *out);
 	/* Which route a stored object takes now (an old Mixpanel event goes to import). */
 	unsigned (*route_now)(unsigned route, const struct stored_object *o, int64_t now_s);
+	/* out->body.at is NULL when the arena's ceiling was passed.  credential: the vendor's token, without a newline. */
 	void (*encode)(unsigned route, const struct stored_object *o, size_t n, struct span credential, struct arena *a,
 		       struct upstream_request *out);
 	void (*judge)(unsigned route, size_t n, int status, struct span body, struct arena *a, struct judgement *out);
