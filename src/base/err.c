@@ -18,7 +18,8 @@ const char *err_code_name(enum err_code code)
 	return (size_t)code < sizeof names / sizeof *names && names[code] ? names[code] : "unknown";
 }
 
-static int fill(struct err *e, enum err_code code, size_t off, int sys, const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static int fill(struct err *e, enum err_code code, size_t off, int sys, const char *fmt,
+						      va_list ap)
 {
 	e->code = code;
 	e->off = off;
