@@ -1,0 +1,115 @@
+/*
+ * The registry: the truth for vendors, contract versions, states, approvals, waivers, and every event about them.
+ * state/registry.db, owned by the steward; when Weir is stopped, by the command that holds run/lock.
+ *
+ * Nothing here lets a byte out: gate and courier obey signed plans only, and the keeper decides (keeper/decision.h).
+ * The registry keeps what was imported, what was asked, who asked it and why.
+ *
+ * Events are append-only (triggers refuse UPDATE and DELETE); each is also a row of the outbox, from which the keeper
+ * takes it into the transparency log.
+ *
+ *   life of a vendor   proposed -> approved -> offboarded, and offboarded -> approved by a new approval
+ *   flow of a vendor   the strictest of what a person, a rule and an incident ask
+ *
+ * One thread.  Strings of structs filled here belong to the struct; *_release ends it.
+ */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+
+#include <jansson.h>
+
+#include "base/bytes.h"
+#include "contract/contract.h"
+#include "keeper/decision.h"
+
+struct registry;
+#define REGISTRY_CHECKED __attribute__((warn_unused_result))
+
+int registry_open(const char *path, struct registry **out, struct err *err) REGISTRY_CHECKED;
+void registry_close(struct registry **r);
+
+/* ---- contract versions ------------------------------------------------------------------------------------------ */
+
+struct registry_contract {
+	char vendor[VENDOR_MAX + 1];
+	char *name;		/* of the vendor, as the contract says */
+	int64_t version;
+	uint8_t digest[32];	/* SHA-256 of json */
+	char *json;		/* canonical model */
+	size_t json_len;
+	int64_t at;		/* imported */
+	char *by;
+};
+void registry_contract_release(struct registry_contract *c);
+
+enum import { IMPORT_NEW, IMPORT_SAME };
+/*
+ * Adds a version, proposed.  The same version with the same digest changes nothing; with another one it is
+ * ERR_CONFLICT, as is a digest that isn't the json's.
+ */
+int registry_import(struct registry *r, const struct registry_contract *c, enum import *what, struct err *err) REGISTRY_CHECKED;
+/* What registry_import would do, and nothing is changed. */
+int registry_try(struct registry *r, const struct registry_contract *c, enum import *what, struct err *err) REGISTRY_CHECKED;
+/* version 0: the newest.  ERR_NOTFOUND names what there is. */
+int registry_contract(struct registry *r, const char *vendor, int64_t version, struct registry_contract *out,
+		      struct err *err) REGISTRY_CHECKED;
+
+/* ---- vendors ---------------------------------------------------------------------------------------------------- */
+
+enum life { LIFE_PROPOSED, LIFE_APPROVED, LIFE_OFFBOARDED };
+extern const char *const life_names[3];
+
+enum asker { ASK_PERSON, ASK_RULE, ASK_INCIDENT, ASKERS };
+extern const char *const asker_names[ASKERS];
+
+struct registry_vendor {
+	char vendor[VENDOR_MAX + 1];
+	char *name;
+	enum life life;
+	enum flow asks[ASKERS];
+	int64_t version;	/* approved; 0: none */
+	int64_t newest;		/* imported */
+	uint64_t serial;	/* of the plan in force; 0: none */
+	int64_t not_after;	/* INT64_MAX: none */
+	int64_t at;		/* of the newest change */
+};
+void registry_vendor_release(struct registry_vendor *v);
+enum flow registry_flow(const struct registry_vendor *v);	/* strictest of asks */
+
+int registry_vendor(struct registry *r, const char *vendor, struct registry_vendor *out, struct err *err) REGISTRY_CHECKED;
+/* In order of name; each() returns false to stop. */
+int registry_vendors(struct registry *r, bool (*each)(void *arg, const struct registry_vendor *v), void *arg,
+		     struct err *err) REGISTRY_CHECKED;
+
+/* A rule's or an incident's ask; a person's goes through registry_record. */
+int registry_ask(struct registry *r, const char *vendor, enum asker who, enum flow flow, const char *why, int64_t at,
+		 struct err *err) REGISTRY_CHECKED;
+
+/* ---- events ----------------------------------------------------------------------------------------------------- */
+
+/* A decision that the keeper took: event, vendor's state, waivers, outbox row, in one transaction.  seq may be NULL. */
+int registry_record(struct registry *r, const struct decided *x, uint64_t *seq, struct err *err) REGISTRY_CHECKED;
+/*
+ * The plan in force, as the keeper found it signed at its start.  When the registry knows an older one (a cut-off acted
+ * and its record was lost with the power) or a newer one (recorded, but never written), the plan is right: an event
+ * `plan-found` says so and the state follows.
+ */
+int registry_reconcile(struct registry *r, const struct decided *plan, bool *differed, struct err *err) REGISTRY_CHECKED;
+
+struct registry_event {
+	uint64_t seq;
+	int64_t at;
+	const char *who, *kind, *vendor, *why;
+	int64_t version;	/* 0: none */
+	const char *detail;	/* JSON */
+};
+/* Newest last; vendor NULL: every one.  Only those with seq > after; at most limit. */
+int registry_events(struct registry *r, const char *vendor, uint64_t after, size_t limit,
+		    bool (*each)(void *arg, const struct registry_event *e), void *arg, struct err *err) REGISTRY_CHECKED;
+
+/* The oldest events that are not in the transparency log yet, and that one now is, at this place. */
+int registry_outbox(struct registry *r, size_t limit, bool (*each)(void *arg, const struct registry_event *e), void *arg,
+		    struct err *err) REGISTRY_CHECKED;
+int registry_outbox_taken(struct registry *r, uint64_t seq, uint64_t leaf, struct err *err) REGISTRY_CHECKED;
+
+#endif
