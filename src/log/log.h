@@ -4,7 +4,8 @@
  *
  * Segment header, 64 B little-endian: "WEIRLOG1", stream[16], first_seq u64, salt[16], created_us u64, reserved u32,
  * crc32c u32 (over the 60 bytes before it).  Frame: len u32, type u8, 0[3], seq u64, crc u32 over
- * salt || len || type || seq || body, then body[len]; frames are packed.
+ * salt || len || type || seq || body, then body[len]; frames are packed.  The three bytes behind type hold the frame's
+ * place in its batch, a hint for recovery (log.c).
  *
  * Writing: append frames to a batch, then log_commit writes them in one call, syncs once, and moves the durable
  * watermark.  A failed write or sync is final for the segment: the batch is refused (the caller answers "retry"), the
@@ -46,6 +47,8 @@ struct log_limits {
 	uint64_t segment_bytes;	/* {16 MiB} */
 	int64_t segment_us;	/* {60 s}: an older segment with frames is rolled */
 	uint64_t reserve_bytes;	/* {64 MiB}: refuse to write below this much free space */
+	uint64_t floor_seq;	/* {0} the highest number a reader is known to have passed: never given out again, even
+				 * when the files that held it are lost or an old copy was put back */
 };
 
 struct log_gap {	/* damage found at recovery */
@@ -56,7 +59,7 @@ struct log_gap {	/* damage found at recovery */
 struct log_recovery {
 	struct log_gap *gaps;
 	size_t gaps_len;
-	uint64_t torn_bytes;	/* cut from the last segment's tail */
+	uint64_t torn_bytes;	/* void at the last segment's tail: of a batch that was never acknowledged */
 	uint64_t frames, bytes;
 	int64_t took_us;
 };
@@ -80,7 +83,11 @@ uint64_t log_next_seq(struct log_writer *w);
 const uint8_t *log_salt(const struct log_writer *w);
 /* Adds a frame to the batch; body is copied.  ERR_LIMIT over LOG_BODY_MAX. */
 int log_append(struct log_writer *w, enum log_type type, const void *body, size_t n, uint64_t *seq, struct err *err);
-/* One write, one sync; then the mark moves.  On -1 (ERR_FULL, ERR_IO) none of the batch is published, ever. */
+/*
+ * One write, one sync; then the mark moves.  On -1 (ERR_FULL, ERR_IO) nothing of the batch is published: its numbers go
+ * to the next batch, in a segment with another salt.  Only a crash before that segment is made may publish the refused
+ * batch after all, under the same numbers; whoever was told "retry" sends the same $insert_id again.
+ */
 int log_commit(struct log_writer *w, struct err *err);
 /* Roll now if the current segment is older than segment_us and holds frames; cheap otherwise. */
 int log_tick(struct log_writer *w, int64_t now_us, struct err *err);
