@@ -170,19 +170,20 @@ static void wipe_text(char **s)
 
 static int read_keys(struct handout *h, struct err *err)
 {
-	for (size_t i = 0; i < KEY_FILES; i++) {
-		uint8_t raw[KEY_FILE_MAX_BYTES];
-		char path[64];
-		snprintf(path, sizeof path, "keys/%s", key_files[i].file);
-		if (handout_read_text(h->folder, path, 2 * KEY_FILE_MAX_BYTES + 2, &h->key_hex[i], err) < 0)
-			return -1;
-		h->key_hex[i][strcspn(h->key_hex[i], "\r\n")] = 0;
-		bool good = hex_decode(h->key_hex[i], strlen(h->key_hex[i]), raw, key_files[i].bytes);
+	int r = 0, dir = openat(h->folder, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(err, "keys");
+	for (enum key_name k = 0; k < KEY_NAMES && r == 0; k++) {
+		uint8_t raw[KEY_FILE_BYTES_MAX];
+		r = key_file_read(dir, k, raw, err);
+		if (r == 0) {
+			h->key_hex[k] = xmalloc(2 * keys_table[k].bytes + 1);
+			hex_encode(raw, keys_table[k].bytes, h->key_hex[k]);
+		}
 		explicit_bzero(raw, sizeof raw);
-		if (!good)
-			return err_set(err, ERR_INPUT, "%s: not %zu bytes of hex", path, key_files[i].bytes);
 	}
-	return 0;
+	close(dir);
+	return r;
 }
 
 static int read_tls(struct handout *h, struct err *err)
@@ -316,8 +317,8 @@ void handout_release(struct handout *h)
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	for (size_t i = 0; i < KEY_FILES; i++)
-		wipe_text(&h->key_hex[i]);
+	for (enum key_name k = 0; k < KEY_NAMES; k++)
+		wipe_text(&h->key_hex[k]);
 	wipe_text(&h->tls_cert);
 	wipe_text(&h->tls_key);
 }
@@ -407,9 +408,9 @@ static json_t *boot_settings(const struct handout *h, enum role role)
 static json_t *boot_keys(const struct handout *h, enum role role)
 {
 	json_t *keys = json_object();
-	for (size_t i = 0; i < KEY_FILES; i++)
-		if (key_files[i].roles >> role & 1)
-			json_object_set_new(keys, key_files[i].name, json_string(h->key_hex[i]));
+	for (enum key_name k = 0; k < KEY_NAMES; k++)
+		if (key_grants[k].roles >> role & 1)
+			json_object_set_new(keys, key_grants[k].name, json_string(h->key_hex[k]));
 	return keys;
 }
 

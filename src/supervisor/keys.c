@@ -4,11 +4,11 @@
 
 #define TO(role) (1u << ROLE_##role)
 
-const struct key_file key_files[KEY_FILES] = {
-	{"vendor_root", "vendor.root", 32, TO(GATE)},
-	{"subject", "subject.key", 32, TO(GATE) | TO(KEEPER)},
-	{"courier_public", "courier.pub", 32, TO(GATE) | TO(COURIER)},
-	{"courier_secret", "courier.key", 32, TO(COURIER)},
-	{"plan_public", "signing.pub", 32, TO(GATE) | TO(COURIER) | TO(KEEPER) | TO(STEWARD)},
-	{"signing_secret", "signing.key", 64, TO(KEEPER)},
+const struct key_grant key_grants[KEY_NAMES] = {
+	[KEY_VENDOR_ROOT] = {"vendor_root", TO(GATE)},
+	[KEY_SUBJECT] = {"subject", TO(GATE) | TO(KEEPER)},
+	[KEY_COURIER_PUBLIC] = {"courier_public", TO(GATE) | TO(COURIER)},
+	[KEY_COURIER_SECRET] = {"courier_secret", TO(COURIER)},
+	[KEY_SIGNING_PUBLIC] = {"plan_public", TO(GATE) | TO(COURIER) | TO(KEEPER) | TO(STEWARD)},
+	[KEY_SIGNING_SECRET] = {"signing_secret", TO(KEEPER)},
 };

@@ -111,12 +111,12 @@ static void probe_marks(const struct child *c)
 
 static void probe_keys(struct child *c)
 {
-	for (size_t i = 0; i < KEY_FILES; i++) {
-		uint8_t raw[KEY_FILE_MAX_BYTES];
+	for (size_t i = 0; i < KEY_NAMES; i++) {
+		uint8_t raw[KEY_FILE_BYTES_MAX];
 		char what[64];
 		struct err err;
-		snprintf(what, sizeof what, "key %s", key_files[i].name);
-		note(what, child_key(c, key_files[i].name, raw, key_files[i].bytes, &err));
+		snprintf(what, sizeof what, "key %s", key_grants[i].name);
+		note(what, child_key(c, key_grants[i].name, raw, keys_table[i].bytes, &err));
 	}
 }
 
@@ -292,6 +292,7 @@ static void make_folder(struct tree *t)
 	char path[256], hex[130];
 	snprintf(t->dir, sizeof t->dir, "/tmp/weir-supervisor-XXXXXX");
 	assert_non_null(mkdtemp(t->dir));
+	umask(077);
 	for (size_t i = 0; i < sizeof extra / sizeof *extra; i++) {
 		snprintf(path, sizeof path, "%s/%s", t->dir, extra[i]);
 		assert_int_equal(mkdir(path, 0700), 0);
@@ -300,11 +301,11 @@ static void make_folder(struct tree *t)
 			put(t->dir, path, "x");
 		}
 	}
-	for (size_t i = 0; i < KEY_FILES; i++) {
+	for (size_t i = 0; i < KEY_NAMES; i++) {
 		memset(hex, 'a', sizeof hex);
-		hex[2 * key_files[i].bytes] = '\n';
-		hex[2 * key_files[i].bytes + 1] = 0;
-		snprintf(path, sizeof path, "keys/%s", key_files[i].file);
+		hex[2 * keys_table[i].bytes] = '\n';
+		hex[2 * keys_table[i].bytes + 1] = 0;
+		snprintf(path, sizeof path, "keys/%s", keys_table[i].file);
 		put(t->dir, path, hex);
 	}
 	put(t->dir, "weir.yaml", "weir: 1\n");
@@ -616,7 +617,7 @@ static void test_bad_key_is_named(void **state)
 	put(t.dir, "keys/subject.key", "abc\n");
 	pid_t pid = spawn(t.dir, SECRETS);
 	assert_int_equal(waitpid(pid, &st, 0), pid);
-	assert_int_equal(WEXITSTATUS(st), 3);	/* ERR_INPUT, see run_supervisor */
+	assert_int_equal(WEXITSTATUS(st), 3);	/* see run_supervisor */
 	remove_folder(t.dir);
 }
 
