@@ -4,6 +4,7 @@
 
 #include "base/diag.h"
 #include "cli/cli.h"
+#include "cli/processes.h"
 #include "config/config.h"
 
 static const struct command *const commands[] = {
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 		run_help(&cmd_help, 1, argv);
 		return EXIT_USE;
 	}
+	if (argc == 3 && strcmp(argv[1], "--child") == 0)
+		process_main(argv[2]);
 	const char *name = argv[1];
 	if (strcmp(name, "--version") == 0)
 		name = "version";
