@@ -109,9 +109,12 @@ static int create_next(struct log_writer *w)
 }
 
 /*
- * Makes the segment for the numbers after `durable`, with w->salt; on -1 the writer is as it was.  The file gets its
- * name when its header is on disk.  A file that has this name already holds nothing that was published, for its number
- * is still to be given out; it is replaced in one step, because it may be the only one that remembers the numbering.
+ * Makes the segment for the numbers after `durable`, with w->salt.  The file gets its name when its header is on disk.
+ * A file that has this name already holds nothing that was published, for its number is still to be given out; it is
+ * replaced in one step, because it may be the only one that remembers the numbering.
+ *
+ * On -1 the segment before it is still ours, unless the new name may be visible: then that one has ended, and only
+ * another attempt helps.
  */
 static int segment_create(struct log_writer *w, int64_t now_us, struct err *err)
 {
@@ -124,6 +127,7 @@ static int segment_create(struct log_writer *w, int64_t now_us, struct err *err)
 		return err_sys(err, "log: create %s", name);
 	segment_head(head, w->stream, first, w->salt, now_us);
 	const char *what = "write the header of";
+	bool named = false;
 	int bad = fio_write_all(w->io, fd, head, sizeof head, 0);
 	if (!bad) {
 		what = "sync";
@@ -131,6 +135,7 @@ static int segment_create(struct log_writer *w, int64_t now_us, struct err *err)
 	}
 	if (!bad) {
 		what = "name";
+		named = true;
 		bad = w->io->rename(w->io->ctx, w->dir, next_name, name);
 	}
 	if (!bad) {
@@ -140,6 +145,8 @@ static int segment_create(struct log_writer *w, int64_t now_us, struct err *err)
 	if (bad) {
 		err_sys(err, "log: %s %s", what, name);
 		w->io->close(w->io->ctx, fd);
+		if (named)
+			writer_close_segment(w);
 		return -1;
 	}
 	if (w->fd >= 0)
@@ -295,9 +302,11 @@ int log_tick(struct log_writer *w, int64_t now_us, struct err *err)
 	choose_salt(w);
 	if (segment_create(w, now_us, err) == 0)
 		return 0;
-	memcpy(w->salt, salt, sizeof salt);	/* go on with the old one */
-	w->salted = salted;
-	w->announced = announced;
+	if (w->fd >= 0) {	/* go on with the old one */
+		memcpy(w->salt, salt, sizeof salt);
+		w->salted = salted;
+		w->announced = announced;
+	}
 	return -1;
 }
 
@@ -334,8 +343,11 @@ void log_recovery_release(struct log_recovery *r)
 	*r = (struct log_recovery){0};
 }
 
-static void gap_add(struct log_recovery *r, uint64_t first, uint64_t last, uint64_t segment)
+/* What a reader has passed already may be gone: a removal that a failing disk forgot leaves such holes. */
+static void gap_add(const struct log_writer *w, struct log_recovery *r, uint64_t first, uint64_t last, uint64_t segment)
 {
+	if (last <= w->limits.floor_seq)
+		return;
 	struct log_gap *g = r->gaps_len ? &r->gaps[r->gaps_len - 1] : NULL;
 	if (g && g->last_seq + 1 == first) {
 		g->last_seq = last;
@@ -366,7 +378,7 @@ static void scan_segment(struct scan *sc, struct segment *s, uint64_t stop)
 		if (step == SEGMENT_END)
 			break;
 		if (step == SEGMENT_GAP) {
-			gap_add(sc->found, want, gap_last, s->first_seq);
+			gap_add(sc->w, sc->found, want, gap_last, s->first_seq);
 			want = gap_last + 1;
 			continue;
 		}
@@ -429,7 +441,7 @@ struct listing {	/* every file with a segment's name */
 	struct entry {
 		uint64_t first_seq, size;
 		int64_t created_us;
-		bool good;
+		bool good, unreadable;
 	} *v;
 	size_t n;
 };
@@ -445,7 +457,7 @@ static int listing_read(struct log_writer *w, struct listing *l, struct err *err
 		struct segment s;
 		rc = segment_open(&s, w->io, w->dir, firsts[i], err);
 		static const uint8_t unknown[16];
-		l->v[i] = (struct entry){firsts[i], s.size, s.created_us, rc == 1};
+		l->v[i] = (struct entry){firsts[i], s.size, s.created_us, rc == 1, s.unreadable};
 		if (rc != 1)
 			continue;
 		if (memcmp(s.stream, w->stream, 16) != 0 && memcmp(s.stream, unknown, 16) != 0)
@@ -471,7 +483,7 @@ static int scan_all(struct scan *sc, const struct listing *l, struct err *err)
 		if (rc < 0)
 			return -1;
 		if (i && !newest(sc->w) && l->v[0].size > LOG_SEGMENT_HEAD)	/* the oldest files are damaged */
-			gap_add(sc->found, l->v[0].first_seq, e->first_seq - 1, l->v[0].first_seq);
+			gap_add(sc->w, sc->found, l->v[0].first_seq, e->first_seq - 1, l->v[0].first_seq);
 		sc->tail_off = sc->tail_end = 0;
 		if (rc == 1)
 			scan_segment(sc, &s, stop);
@@ -517,13 +529,13 @@ static int recover(struct log_writer *w, struct log_recovery *found, struct err 
 	if (rc == 0) {
 		w->durable = numbers_used(&sc, &l);
 		if (w->durable > sc.last) {	/* a segment says on disk that the numbers before it are gone */
-			gap_add(found, sc.last + 1, w->durable, newest(w) ? newest(w)->first_seq : sc.last + 1);
+			gap_add(w, found, sc.last + 1, w->durable, newest(w) ? newest(w)->first_seq : sc.last + 1);
 			choose_salt(w);
 			rc = segment_create(w, clock_now_us(), err);
 		}
 	}
 	for (size_t i = 0; rc == 0 && i < l.n; i++)
-		if (!l.v[i].good && !(newest(w) && newest(w)->first_seq == l.v[i].first_seq))
+		if (!l.v[i].good && !l.v[i].unreadable && !(newest(w) && newest(w)->first_seq == l.v[i].first_seq))
 			set_aside(w, l.v[i].first_seq, l.v[i].size);
 	free(l.v);
 	return rc;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "log/segment.h"
 
 struct log_reader {
@@ -25,7 +26,12 @@ struct log_reader {
 	uint64_t stop;		/* where s ends; LOG_SEQ_MAX: not known */
 	uint64_t covered;	/* s.window was read when this was durable */
 	bool rollback_told;
+	/* Bytes that can't be read may be there again a moment later: they are a gap only after `patience`. */
+	int64_t patience_ms, unreadable_since_ms;
+	uint64_t unreadable_seq;
 };
+
+enum { PATIENCE_MS = 60000 };
 
 int log_reader_open(const struct fio *io, int dir, const struct log_mark *mark, uint64_t after, struct log_reader **out,
 		    struct err *err)
@@ -38,8 +44,14 @@ int log_reader_open(const struct fio *io, int dir, const struct log_mark *mark, 
 	r->mark = mark;
 	r->after = after;
 	r->next = after + 1;
+	r->patience_ms = PATIENCE_MS;
 	*out = r;
 	return 0;
+}
+
+void log_reader_patience(struct log_reader *r, int64_t ms)
+{
+	r->patience_ms = ms;
 }
 
 void log_reader_close(struct log_reader **rp)
@@ -63,6 +75,18 @@ static uint64_t writing(const struct log_reader *r)
 	return r->mark ? atomic_load_explicit(&r->mark->segment, memory_order_acquire) : LOG_SEQ_MAX;
 }
 
+/* Whether to wait for what the disk wouldn't give us instead of counting it as lost. */
+static bool wait_for_disk(struct log_reader *r, const struct segment *s, uint64_t seq)
+{
+	if (!s->unreadable)
+		return false;
+	if (r->unreadable_seq != seq) {
+		r->unreadable_seq = seq;
+		r->unreadable_since_ms = clock_mono_ms();
+	}
+	return clock_mono_ms() - r->unreadable_since_ms < r->patience_ms;
+}
+
 /* Opens one of the listed segments: 1, 0 when it is no segment or gone, -1. */
 static int try_open(struct log_reader *r, uint64_t first, struct segment *s, struct err *err)
 {
@@ -72,6 +96,8 @@ static int try_open(struct log_reader *r, uint64_t first, struct segment *s, str
 		return 0;
 	if (rc < 0)
 		*err = own;
+	if (rc == 0 && wait_for_disk(r, s, first))
+		return err_set(err, ERR_IO, "log: the header of segment %llu can't be read", (unsigned long long)first);
 	return rc;
 }
 
@@ -96,6 +122,12 @@ static int find_stop(struct log_reader *r, uint64_t first, const uint64_t *v, si
 	return 0;
 }
 
+static void leave(struct log_reader *r)
+{
+	segment_close(&r->s);
+	r->open = false;
+}
+
 static int locate_in(struct log_reader *r, const uint64_t *v, size_t n, struct err *err)
 {
 	uint64_t newest = writing(r);
@@ -113,7 +145,10 @@ static int locate_in(struct log_reader *r, const uint64_t *v, size_t n, struct e
 	r->open = true;
 	r->at = r->s.first_seq;
 	r->covered = 0;
-	return find_stop(r, r->s.first_seq, v, n, err) < 0 ? -1 : 1;
+	if (find_stop(r, r->s.first_seq, v, n, err) == 0)
+		return 1;
+	leave(r);
+	return -1;
 }
 
 /* Opens the segment for r->next, or the first one behind it.  1, 0 when there is none, -1. */
@@ -126,12 +161,6 @@ static int locate(struct log_reader *r, struct err *err)
 	int rc = locate_in(r, v, n, err);
 	free(v);
 	return rc;
-}
-
-static void leave(struct log_reader *r)
-{
-	segment_close(&r->s);
-	r->open = false;
 }
 
 static int gap(struct log_reader *r, uint64_t last, struct err *err)
@@ -172,7 +201,14 @@ static int step(struct log_reader *r, uint64_t limit, struct log_frame *out, str
 	bool open_end = !r->mark && r->stop == LOG_SEQ_MAX;
 	uint64_t stop = r->stop <= limit ? r->stop : open_end ? LOG_SEQ_MAX : limit + 1, gap_last;
 	struct frame f;
-	switch (segment_step(&r->s, r->at, stop, open_end, &f, &gap_last)) {
+	uint64_t off = r->s.off;
+	enum segment_step found = segment_step(&r->s, r->at, stop, open_end, &f, &gap_last);
+	if (found != SEGMENT_FRAME && wait_for_disk(r, &r->s, r->at)) {
+		r->s.off = off;
+		segment_refresh(&r->s);
+		return err_set(err, ERR_IO, "log: frame %llu can't be read", (unsigned long long)r->at);
+	}
+	switch (found) {
 	case SEGMENT_END:
 		return 0;
 	case SEGMENT_GAP:

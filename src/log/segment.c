@@ -111,12 +111,12 @@ static ssize_t read_around(struct segment *s, uint8_t *to, size_t n, uint64_t of
 	ssize_t got = fio_read_all(s->io, s->fd, to, n, off);
 	if (got >= 0)
 		return got;
-	s->unreadable = true;
-	memset(to, 0, n);
 	for (size_t i = 0; i < n; i += BAD_BLOCK) {
 		size_t k = n - i < BAD_BLOCK ? n - i : BAD_BLOCK;
-		if (fio_read_all(s->io, s->fd, to + i, k, off + i) < 0)
-			memset(to + i, 0, k);
+		if (fio_read_all(s->io, s->fd, to + i, k, off + i) >= 0)
+			continue;
+		s->unreadable = true;
+		memset(to + i, 0, k);
 	}
 	return (ssize_t)n;
 }
@@ -147,6 +147,7 @@ static const uint8_t *segment_at(struct segment *s, uint64_t off, size_t n)
 void segment_refresh(struct segment *s)
 {
 	s->window_len = 0;
+	s->unreadable = false;
 }
 
 /* A valid frame at off whose number is in [min, stop). */

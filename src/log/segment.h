@@ -41,7 +41,7 @@ struct segment {
 	uint8_t stream[16], salt[16];
 	int64_t created_us;
 	uint64_t size;
-	bool unreadable;	/* a read failed; its bytes count as damaged */
+	bool unreadable;	/* a read failed; its bytes look damaged, and may come back */
 	uint64_t off;		/* of the next frame */
 	uint64_t budget;	/* bytes that searching may still checksum, so that no input makes it crawl */
 	uint8_t *window;
@@ -51,11 +51,11 @@ struct segment {
 
 /*
  * Opens NAME(first_seq).  1: its header is good (or only its salt is, and the first frame proves that); 0: it is not,
- * s->size is set and nothing is open; -1: the file could not be opened (ERR_NOTFOUND: it is gone).
+ * s->size and s->unreadable are set and nothing is open; -1: the file could not be opened (ERR_NOTFOUND: it is gone).
  */
 int segment_open(struct segment *s, const struct fio *io, int dir, uint64_t first_seq, struct err *err);
 void segment_close(struct segment *s);
-/* Forgets what was read, because the file has grown since. */
+/* Forgets what was read and what could not be, because both may differ now. */
 void segment_refresh(struct segment *s);
 
 enum segment_step { SEGMENT_END, SEGMENT_FRAME, SEGMENT_GAP };
@@ -68,5 +68,8 @@ enum segment_step { SEGMENT_END, SEGMENT_FRAME, SEGMENT_GAP };
  */
 enum segment_step segment_step(struct segment *s, uint64_t want, uint64_t stop, bool open_end, struct frame *f,
 			       uint64_t *gap_last);
+
+/* For tests: how long a reader waits for bytes that can't be read before it calls them lost. */
+void log_reader_patience(struct log_reader *r, int64_t ms);
 
 #endif
