@@ -127,6 +127,7 @@ struct apply_out {
 	size_t n, cap;
 	struct arena arena;
 	uint64_t found[DETECT_TYPES];	/* what the detectors redacted, for metrics */
+	struct scratch *scratch;	/* plan_apply's own */
 };
 void apply_out_init(struct apply_out *o, size_t max_bytes);
 void apply_out_reset(struct apply_out *o);

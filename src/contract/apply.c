@@ -1,0 +1,727 @@
+/*
+ * The walk: the structure of each object is read once; where the plan's trie has a node, the bytes are copied or changed;
+ * where it has none they are checked and passed over.  Everything is written as it is met and taken back (the length of
+ * the output set to where it was) when a value, or in the end the whole object, turns out not to be allowed.
+ *
+ * An event whose name makes it a link is read again from its brace with the link's trie: the name may stand last.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hook.h"
+#include "contract/program.h"
+
+#ifndef APPLY_BROKEN	/* the positive control of I1_default_deny compiles this file again, with the hook on */
+const char *const drop_reason_names[DROP_REASONS] = {"none",	       "event", "operation", "link",
+						     "duplicate_key", "limit", "type_mismatch"};
+#else
+#define hook_broken(i) ((i) == 1)
+#define plan_apply plan_apply_broken
+int plan_apply_broken(const struct plan *p, struct apply_env *env, enum object_kind kind, const char *json, size_t n, bool ndjson,
+		      struct apply_out *out, struct err *err);
+#endif
+
+static bool visit(struct walk *w, const struct node *n, uint32_t off, uint32_t depth, uint32_t *end, bool *kept);
+
+static bool fail(struct walk *w, uint32_t off, const char *why)
+{
+	return json_fail(w->s, ERR_SYNTAX, off, off >= w->s->n ? "the text ends too early" : why);
+}
+
+static void leaf_left(struct walk *w, int leaf)
+{
+	if (leaf >= 0)
+		w->a->leaves[leaf / 64] |= 1ull << (leaf % 64);
+}
+
+/* ---- what the protocol reads from a scalar ---------------------------------------------------------------------- */
+
+static void token_value(struct walk *w, const struct value *v)
+{
+	struct span text;
+	if (v->type != '"' || !value_text(w, v, true, &text))
+		return;
+	if (v->escaped)
+		text.at = arena_strndup(&w->out->arena, text.at, text.len);
+	if (text.at)
+		w->a->token = text;
+}
+
+static bool event_allowed(const struct plan *p, struct span name)
+{
+	for (size_t i = 0; i < p->events_len; i++) {
+		const struct event_match *e = &p->events[i];
+		if ((e->prefix ? name.len >= e->text.len : name.len == e->text.len) &&
+		    memcmp(name.at, e->text.at, e->text.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_link(const struct adapter *a, struct span name)
+{
+	for (size_t i = 0; i < a->links_len; i++)
+		if (span_eq(name, a->links[i].event))
+			return true;
+	return false;
+}
+
+static bool group_key_allowed(const struct plan *p, struct span name)
+{
+	for (size_t i = 0; i < p->group_keys_len; i++)
+		if (p->group_keys[i].len == name.len && memcmp(p->group_keys[i].at, name.at, name.len) == 0)
+			return true;
+	return false;
+}
+
+/* False when the object must be read again as a link. */
+static bool name_value(struct walk *w, const struct value *v)
+{
+	struct span text;
+	if (v->type != '"' || !value_text(w, v, true, &text))
+		return true;
+	if (w->explaining) {
+		char *copy = arena_strndup(&w->out->arena, text.at, text.len + JSON_PAD);
+		w->name = copy ? (struct span){copy, text.len} : (struct span){0};
+	}
+	switch (w->kind) {
+	case OBJECT_EVENT:
+		w->link = is_link(w->plan->adapter, text);
+		w->name_ok = event_allowed(w->plan, text);
+		return !w->link;
+	case OBJECT_LINK:
+		w->name_ok = is_link(w->plan->adapter, text);
+		return true;
+	case OBJECT_GROUP:
+		w->name_ok = group_key_allowed(w->plan, text);
+		return true;
+	case OBJECT_PROFILE:
+	case OBJECT_KINDS:
+		return true;
+	}
+	return true;
+}
+
+void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient)
+{
+	if (!w->env->subject)
+		return;
+	unsigned rank = a->rank;
+	if (w->plan->subject_kind >= 0 && kind != (enum id_kind)w->plan->subject_kind)
+		rank += UINT_MAX / 2;	/* the kind that the contract asks for comes before every other */
+	if (!a->slot->subject && (w->plan->subject_kind < 0 || kind != (enum id_kind)w->plan->subject_kind))
+		return;
+	if (rank >= w->subject_rank)
+		return;
+	if (transient) {
+		value.at = arena_strndup(&w->out->arena, value.at, value.len);
+		if (!value.at)
+			return;
+	}
+	w->subject_rank = rank;
+	w->subject_kind = kind;
+	w->subject = value;
+}
+
+static void attribute_value(struct walk *w, enum attribute_id id, const struct value *v)
+{
+	struct span text;
+	uint8_t *out = w->a->attributes;
+	if (id == ATTR_JURISDICTION) {
+		if (v->type != '"' || !value_text(w, v, true, &text) || text.len != 2)
+			return;
+		for (int i = 0; i < 2; i++)
+			if ((text.at[i] & ~0x20) < 'A' || (text.at[i] & ~0x20) > 'Z')
+				return;
+		out[0] = (uint8_t)(text.at[0] & ~0x20);
+		out[1] = (uint8_t)(text.at[1] & ~0x20);
+	} else if (v->type == 't' || v->type == 'f') {
+		out[id == ATTR_MINOR ? 2 : 3] = v->type == 't' ? 2 : 1;
+	}
+}
+
+/* ---- a scalar --------------------------------------------------------------------------------------------------- */
+
+static const char *act_word(const struct act *a)
+{
+	if (!a)
+		return "drop";
+	if (a->slot && !a->rule && a->role == SLOT_TOKEN)
+		return "token";
+	return a->slot && !a->rule && a->role == SLOT_ID ? identity_names[a->identity] : action_names[a->action];
+}
+
+static void note_result(struct walk *w, const struct act *a, enum result r)
+{
+	static const char *const outcomes[] = {"kept", "changed", "redacted", "dropped", "dropped", "dropped"};
+	static const char *const reasons[] = {NULL, NULL, "detector", "type_mismatch", NULL, "detector"};
+	const char *reason = reasons[r];
+	if (!reason)
+		reason = !a ? "unnamed" : a->rule ? "rule" : "adapter";
+	struct span category = {"", 0};
+	if (a && a->rule && a->rule->category.len)
+		category = a->rule->category;
+	else if (a && a->slot && a->slot->category)
+		category = (struct span){a->slot->category, strlen(a->slot->category)};
+	explain_note(w, act_word(a), outcomes[r], reason, category, w->found);
+}
+
+static void time_value(struct walk *w, size_t mark)
+{
+	const char *at = (const char *)w->b->data + mark;
+	size_t len = w->b->len - mark;
+	bool number = len == 0 || at[0] != '"';
+	struct span s = number ? (struct span){at, len} : (struct span){at + 1, len - 2};
+	if (!time_read(s, number, &w->a->time_s))
+		w->a->time_s = 0;
+}
+
+static bool scalar_value(struct walk *w, const struct node *n, const struct value *v, bool *kept)
+{
+	const struct act *a = n->act;
+	size_t mark = w->b->len;
+	w->found = 0;
+	*kept = false;
+	if (n->attribute != ATTR_NONE)
+		attribute_value(w, n->attribute, v);
+	if (a && a->slot && a->role == SLOT_NAME && !name_value(w, v))
+		return false;
+	enum result r = R_RULE;
+	if (a && a->slot && a->role == SLOT_TOKEN)
+		token_value(w, v);
+	else
+		r = a ? act_run(w, a, v) : n->kept ? R_TYPE : R_RULE;
+	*kept = r <= R_REDACTED;
+	if (*kept) {
+		leaf_left(w, a->leaf);
+		if (a->slot && a->role == SLOT_TIME)
+			time_value(w, mark);
+	}
+	if (w->explaining)
+		note_result(w, a, r);
+	return true;
+}
+
+static bool read_scalar(struct walk *w, uint32_t off, struct value *v, uint32_t *end)
+{
+	const char *t = w->s->text;
+	v->type = t[off];
+	v->escaped = v->transient = false;
+	if (v->type == '"') {
+		uint32_t close;
+		if (!json_string(w->s, &close, &v->escaped))
+			return false;
+		v->at = t + off + 1;
+		v->len = close - off - 1;
+		*end = close + 1;
+		return true;
+	}
+	if (!json_scalar(w->s, off, end))
+		return false;
+	if (v->type != 't' && v->type != 'f' && v->type != 'n')
+		v->type = '0';
+	v->at = t + off;
+	v->len = *end - off;
+	return true;
+}
+
+/* ---- what the gate adds ------------------------------------------------------------------------------------------- */
+
+static void make(struct walk *w, const struct node *n, bool *first);
+
+static void make_kids(struct walk *w, const struct node *n, bool *first, uint64_t visit_no)
+{
+	for (size_t i = 0; i < n->makes_len; i++)
+		if (w->sc->done[n->makes[i]->id] != visit_no)
+			make(w, n->makes[i], first);
+}
+
+static void make_leaf(struct walk *w, const struct node *n, bool *kept)
+{
+	char text[32 + 1 + JSON_PAD] = {0};	/* room for readers that look ahead */
+	struct value v = {.at = text, .transient = true};
+	if (n->act->role == SLOT_TIME) {
+		v.type = '0';
+		v.len = (uint32_t)snprintf(text, 32, "%lld", (long long)w->env->received_s);
+	} else {
+		uint8_t mac[32], index[4];
+		put_u32(index, w->index);
+		pseudo_mac(w->env->vendor, w->env->request_no, sizeof w->env->request_no, index, sizeof index, mac);
+		v.type = '"';
+		text[0] = '"';
+		v.at = text + 1;
+		v.len = (uint32_t)base32_encode(mac, 15, text + 1);
+		text[1 + v.len] = '"';
+	}
+	bool explaining = w->explaining;
+	w->explaining = false;
+	scalar_value(w, n, &v, kept);
+	w->explaining = explaining;
+}
+
+static void make(struct walk *w, const struct node *n, bool *first)
+{
+	size_t mark = w->b->len;
+	bool kept = true;
+	if (!*first)
+		putc_raw(w->b, ',');
+	put(w->b, n->key.at, n->key.len);
+	if (n->act) {
+		make_leaf(w, n, &kept);
+	} else {
+		bool none = true;
+		putc_raw(w->b, '{');
+		if (n->splice)
+			w->a->splice = (uint32_t)(w->b->len - w->a->at);
+		make_kids(w, n, &none, UINT64_MAX);
+		putc_raw(w->b, '}');
+	}
+	if (kept)
+		*first = false;
+	else
+		w->b->len = mark;
+}
+
+/* ---- containers ----------------------------------------------------------------------------------------------------- */
+
+/* A value that has no place in the plan. */
+static bool unnamed(struct walk *w, uint32_t off, uint32_t depth, uint32_t *end)
+{
+	if (__builtin_expect(w->explaining, 0))
+		return explain_unnamed(w, off, depth, end);
+	if (w->s->text[off] == '"') {
+		uint32_t close;
+		bool escaped;
+		if (!json_string(w->s, &close, &escaped))
+			return false;
+		*end = close + 1;
+		return true;
+	}
+	return json_skip(w->s, off, depth, end);
+}
+
+/* Read past a value at a node where its type can't stand. */
+static bool refused(struct walk *w, const struct node *n, uint32_t off, uint32_t depth, uint32_t *end)
+{
+	if (!json_skip(w->s, off, depth, end))
+		return false;
+	w->found = 0;
+	if (w->explaining)
+		note_result(w, n->act, n->act && n->act->action == ACT_DROP ? R_RULE : !n->act && !n->kept ? R_RULE : R_TYPE);
+	return true;
+}
+
+/* A key met twice decides what leaves, or who is named: such an object is dropped.  An explicit drop doesn't mind. */
+static void key_seen(struct walk *w, const struct node *n, uint64_t visit_no)
+{
+	bool minds = n->kept || n->attribute != ATTR_NONE || (n->act && n->act->slot);
+	if (w->sc->seen[n->id] == visit_no && minds && w->drop == DROP_NONE)
+		w->drop = DROP_DUPLICATE_KEY;
+	w->sc->seen[n->id] = visit_no;
+}
+
+static const struct node *lookup(struct walk *w, const struct node *n, const char *key, uint32_t len, bool escaped)
+{
+	if (!escaped)
+		return node_child(n, key, len);
+	struct value v = {.type = '"', .escaped = true, .at = key, .len = len};
+	struct span text;
+	return value_text(w, &v, true, &text) ? node_child(n, text.at, (uint32_t)text.len) : NULL;
+}
+
+/* A member whose key is named; key: with quotes. */
+static bool member(struct walk *w, const struct node *n, struct span key, uint32_t off, uint32_t depth, uint32_t *end, bool *first)
+{
+	size_t mark = w->b->len;
+	bool kept = false;
+	if (!*first)
+		putc_raw(w->b, ',');
+	put(w->b, key.at, key.len);
+	putc_raw(w->b, ':');
+	if (!visit(w, n, off, depth, end, &kept))
+		return false;
+	if (kept)
+		*first = false;
+	else
+		w->b->len = mark;
+	w->operation_seen |= kept && n->operation;
+	return true;
+}
+
+/* The member of an unnamed key: nothing of it is written (but by the broken build that proves the test). */
+static bool stranger(struct walk *w, struct span key, uint32_t off, uint32_t depth, uint32_t *end, bool *first)
+{
+	if (!unnamed(w, off, depth, end))
+		return false;
+	if (hook_broken(1)) {
+		if (!*first)
+			putc_raw(w->b, ',');
+		put(w->b, key.at, key.len);
+		putc_raw(w->b, ':');
+		put(w->b, w->s->text + off, *end - off);
+		*first = false;
+	}
+	return true;
+}
+
+static bool walk_object(struct walk *w, const struct node *n, uint32_t depth, uint32_t *end)
+{
+	const char *const t = w->s->text;
+	const uint64_t visit_no = ++w->sc->gen;
+	const size_t path = w->sc->path.len;
+	bool first = true, escaped;
+	putc_raw(w->b, '{');
+	if (n->splice)
+		w->a->splice = (uint32_t)(w->b->len - w->a->at);
+	uint32_t e = json_next(w->s), close, off;
+	while (t[e] != '}') {
+		if (t[e] != '"')
+			return fail(w, e, "a key belongs here");
+		w->s->keys++;
+		if (!json_string(w->s, &close, &escaped))
+			return false;
+		uint32_t colon = json_next(w->s);
+		if (t[colon] != ':')
+			return fail(w, colon, "a colon belongs here");
+		off = json_next(w->s);
+		struct span key = {t + e, close + 1 - e};
+		const struct node *k = lookup(w, n, t + e + 1, close - e - 1, escaped);
+		if (__builtin_expect(w->explaining, 0))
+			explain_push_key(w, (struct span){t + e + 1, close - e - 1}, escaped);
+		if (!k) {
+			if (!stranger(w, key, off, depth, end, &first))
+				return false;
+		} else {
+			key_seen(w, k, visit_no);
+			size_t before = w->b->len;
+			if (!member(w, k, key, off, depth, end, &first))
+				return false;
+			if (w->b->len > before)
+				w->sc->done[k->id] = visit_no;
+		}
+		w->sc->path.len = path;
+		e = json_next(w->s);
+		if (t[e] == '}')
+			break;
+		if (t[e] != ',')
+			return fail(w, e, "a comma or } belongs here");
+		e = json_next(w->s);
+		if (t[e] != '"')
+			return fail(w, e, "a key belongs here");
+	}
+	*end = e + 1;
+	if (w->env->mint)
+		make_kids(w, n, &first, visit_no);
+	putc_raw(w->b, '}');
+	return true;
+}
+
+/* A name in the list of an OP_NAMES operation: kept when the contract names such a field. */
+static bool field_name(struct walk *w, const struct node *n, uint32_t off, uint32_t depth, uint32_t *end, bool *kept)
+{
+	const struct node *fields = w->kind == OBJECT_GROUP ? w->plan->group_fields : w->plan->profile_fields;
+	struct value v;
+	if (w->s->text[off] != '"')
+		return refused(w, n, off, depth, end);
+	if (!read_scalar(w, off, &v, end))
+		return false;
+	const struct node *field = lookup(w, fields, v.at, v.len, v.escaped);
+	*kept = field && field->kept;
+	if (*kept) {
+		put(w->b, v.at - 1, v.len + 2);
+		leaf_left(w, n->act->leaf);
+	}
+	w->found = 0;
+	if (w->explaining)
+		note_result(w, n->act, *kept ? R_KEPT : R_RULE);
+	return true;
+}
+
+static bool walk_array(struct walk *w, const struct node *n, uint32_t depth, uint32_t *end)
+{
+	const char *const t = w->s->text;
+	const size_t path = w->sc->path.len;
+	bool first = true;
+	putc_raw(w->b, '[');
+	uint32_t off = json_next(w->s);
+	while (t[off] != ']') {
+		size_t mark = w->b->len;
+		bool kept = false;
+		if (!first)
+			putc_raw(w->b, ',');
+		if (__builtin_expect(w->explaining, 0))
+			explain_push_element(w);
+		bool ok = n->names ? field_name(w, n->element, off, depth, end, &kept)
+				   : visit(w, n->element, off, depth, end, &kept);
+		if (!ok)
+			return false;
+		w->sc->path.len = path;
+		if (kept)
+			first = false;
+		else
+			w->b->len = mark;
+		off = json_next(w->s);
+		if (t[off] == ']')
+			break;
+		if (t[off] != ',')
+			return fail(w, off, "a comma or ] belongs here");
+		off = json_next(w->s);
+		if (t[off] == ']')
+			return fail(w, off, "not a JSON value (RFC 8259 section 3)");
+	}
+	*end = off + 1;
+	putc_raw(w->b, ']');
+	return true;
+}
+
+/* "$delete": the protocol ignores what stands there, and SDKs put the person's identifier there. */
+static bool visit_flag(struct walk *w, const struct node *n, uint32_t off, uint32_t depth, uint32_t *end, bool *kept)
+{
+	if (!json_skip(w->s, off, depth, end))
+		return false;
+	buf_add(w->b, "\"\"", 2);
+	leaf_left(w, n->act->leaf);
+	*kept = true;
+	w->found = 0;
+	if (w->explaining)
+		note_result(w, n->act, *end - off == 2 ? R_KEPT : R_CHANGED);
+	return true;
+}
+
+/* A rule that puts the contract's own text there whatever came. */
+static bool visit_const(struct walk *w, const struct node *n, uint32_t off, uint32_t depth, uint32_t *end, bool *kept)
+{
+	struct value v = {.type = '{'};
+	return json_skip(w->s, off, depth, end) && scalar_value(w, n, &v, kept);
+}
+
+static bool visit(struct walk *w, const struct node *n, uint32_t off, uint32_t depth, uint32_t *end, bool *kept)
+{
+	const char c = w->s->text[off];
+	struct value v;
+	if (n->flag)
+		return visit_flag(w, n, off, depth, end, kept);
+	if (c != '{' && c != '[')
+		return read_scalar(w, off, &v, end) && scalar_value(w, n, &v, kept);
+	if (n->act && n->act->action == ACT_CONST)
+		return visit_const(w, n, off, depth, end, kept);
+	if ((c == '{' ? !n->table || !n->kids_len : !n->element) || (n->act && n->act->action == ACT_DROP && n->act->rule))
+		return refused(w, n, off, depth, end);
+	if (depth + 1 > w->s->depth_max)
+		return json_fail(w->s, ERR_LIMIT, off, "nested too deep");
+	*kept = n->kept;	/* on the way to an attribute only: nothing of it stays */
+	return c == '{' ? walk_object(w, n, depth + 1, end) : walk_array(w, n, depth + 1, end);
+}
+
+/* ---- an object of the request --------------------------------------------------------------------------------------- */
+
+static enum drop_reason denied(const struct walk *w)
+{
+	switch (w->kind) {
+	case OBJECT_EVENT:
+		return w->name_ok ? DROP_NONE : DROP_EVENT;
+	case OBJECT_LINK:
+		return w->plan->links && (w->name_ok || !w->plan->adapter->links_len) ? DROP_NONE : DROP_LINK;
+	case OBJECT_PROFILE:
+		return w->plan->profiles && w->operation_seen ? DROP_NONE : DROP_OPERATION;
+	case OBJECT_GROUP:
+		return w->plan->groups && w->operation_seen && w->name_ok ? DROP_NONE : DROP_OPERATION;
+	case OBJECT_KINDS:
+		break;
+	}
+	return DROP_EVENT;
+}
+
+static void subject_make(struct walk *w)
+{
+	if (w->subject_rank != UINT_MAX &&
+	    !pseudo_subject(w->env->subject, id_kind_names[w->subject_kind], w->subject.at, w->subject.len, w->a->subject))
+		memset(w->a->subject, 0, sizeof w->a->subject);
+}
+
+static struct applied *applied_next(struct apply_out *o)
+{
+	if (o->n == o->cap) {
+		o->cap = o->cap ? 2 * o->cap : 256;
+		o->v = xrealloc(o->v, o->cap * sizeof *o->v);
+	}
+	return &o->v[o->n++];
+}
+
+static void object_begin(struct walk *w, enum object_kind kind)
+{
+	w->kind = kind;
+	w->drop = DROP_NONE;
+	w->name_ok = w->link = w->operation_seen = false;
+	w->name = (struct span){0};
+	w->subject_rank = UINT_MAX;
+	w->sc->notes_len = 0;
+	w->sc->path.len = 0;
+	*w->a = (struct applied){.kind = kind, .at = (uint32_t)w->b->len, .splice = SPLICE_NONE, .token = {"", 0}};
+}
+
+static bool object_read(struct walk *w, enum object_kind kind, uint32_t off, uint32_t depth, uint32_t *end)
+{
+	uint32_t keys = w->s->keys;
+	object_begin(w, kind);
+	if (w->s->text[off] != '{') {
+		w->drop = DROP_TYPE_MISMATCH;
+		return json_skip(w->s, off, depth, end);
+	}
+	if (depth + 1 > w->s->depth_max)
+		return json_fail(w->s, ERR_LIMIT, off, "nested too deep");
+	if (walk_object(w, w->plan->root[kind], depth + 1, end))
+		return true;
+	if (!w->link || w->s->code)
+		return false;
+	w->s->keys = keys;
+	w->b->len = w->a->at;
+	json_scan_seek(w->s, off);
+	json_next(w->s);	/* the brace */
+	object_begin(w, OBJECT_LINK);
+	return walk_object(w, w->plan->root[OBJECT_LINK], depth + 1, end);
+}
+
+static bool object(struct walk *w, enum object_kind kind, uint32_t off, uint32_t depth, uint32_t *end)
+{
+	const struct apply_limits *l = &w->env->limits;
+	uint32_t keys_max = l->keys ? l->keys : 10000, bytes_max = l->object_bytes ? l->object_bytes : 1 << 20;
+	if (w->out->n == (l->objects ? l->objects : 20000))
+		return json_fail(w->s, ERR_LIMIT, off, "too many objects in one request");
+	w->index = (uint32_t)w->out->n;
+	w->a = applied_next(w->out);
+	w->s->keys = 0;
+	if (!object_read(w, kind, off, depth, end))
+		return false;
+	if (w->s->keys > keys_max)
+		return json_fail(w->s, ERR_LIMIT, off, "too many members in one object");
+	if (w->drop == DROP_NONE)
+		w->drop = denied(w);
+	if (*end - off > bytes_max)
+		w->drop = DROP_LIMIT;
+	w->a->dropped = w->drop;
+	if (w->drop != DROP_NONE) {
+		w->b->len = w->a->at;
+		w->a->splice = SPLICE_NONE;
+		w->a->time_s = 0;
+		memset(w->a->leaves, 0, sizeof w->a->leaves);
+		memset(w->a->attributes, 0, sizeof w->a->attributes);
+	} else {
+		subject_make(w);
+	}
+	w->a->len = (uint32_t)(w->b->len - w->a->at);
+	if (w->explaining)
+		explain_flush(w);
+	return true;
+}
+
+/* One object, or an array of them. */
+static bool batch(struct walk *w, enum object_kind kind, uint32_t off, uint32_t *end)
+{
+	const char *const t = w->s->text;
+	if (t[off] != '[')
+		return object(w, kind, off, 0, end);
+	off = json_next(w->s);
+	while (t[off] != ']') {
+		if (!object(w, kind, off, 1, end))
+			return false;
+		off = json_next(w->s);
+		if (t[off] == ']')
+			break;
+		if (t[off] != ',')
+			return fail(w, off, "a comma or ] belongs here");
+		off = json_next(w->s);
+		if (t[off] == ']')
+			return fail(w, off, "not a JSON value (RFC 8259 section 3)");
+	}
+	*end = off + 1;
+	return true;
+}
+
+static bool lines(struct walk *w, enum object_kind kind)
+{
+	const char *const t = w->s->text;
+	uint32_t end = 0;
+	bool any = false;
+	for (uint32_t off; (off = json_next(w->s)) < w->s->n; any = true) {
+		if (any && !memchr(t + end, '\n', off - end))
+			return fail(w, off, "text behind the value");
+		if (!batch(w, kind, off, &end))
+			return false;
+	}
+	return json_end(w->s);
+}
+
+/* ---- a request ------------------------------------------------------------------------------------------------------- */
+
+void apply_out_init(struct apply_out *o, size_t max_bytes)
+{
+	*o = (struct apply_out){.scratch = xcalloc(1, sizeof *o->scratch)};
+	buf_init(&o->bytes, max_bytes);
+	arena_init(&o->arena, 0);
+	buf_init(&o->scratch->text, 0);
+	buf_init(&o->scratch->made, 0);
+	buf_init(&o->scratch->path, 0);
+}
+
+void apply_out_reset(struct apply_out *o)
+{
+	buf_reset(&o->bytes);
+	o->n = 0;
+	arena_reset(&o->arena);
+	memset(o->found, 0, sizeof o->found);
+}
+
+void apply_out_release(struct apply_out *o)
+{
+	struct scratch *sc = o->scratch;
+	buf_wipe(&o->bytes);
+	free(o->v);
+	arena_release(&o->arena);
+	if (sc) {
+		buf_wipe(&sc->text);
+		buf_wipe(&sc->made);
+		buf_release(&sc->path);
+		free(sc->seen);
+		free(sc->done);
+		free(sc->notes);
+		crypt_wipe(sc->memo, sizeof sc->memo);
+		free(sc);
+	}
+	*o = (struct apply_out){0};
+}
+
+static void scratch_fit(struct scratch *sc, uint32_t nodes)
+{
+	if (sc->nodes >= nodes)
+		return;
+	sc->seen = xrealloc(sc->seen, nodes * sizeof *sc->seen);
+	sc->done = xrealloc(sc->done, nodes * sizeof *sc->done);
+	memset(sc->seen + sc->nodes, 0, (nodes - sc->nodes) * sizeof *sc->seen);
+	memset(sc->done + sc->nodes, 0, (nodes - sc->nodes) * sizeof *sc->done);
+	sc->nodes = nodes;
+}
+
+int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kind, const char *json, size_t n, bool ndjson,
+	       struct apply_out *out, struct err *err)
+{
+	struct scratch *sc = out->scratch;
+	struct walk w = {.plan = p, .env = env, .out = out, .sc = sc, .s = &sc->scan, .b = &out->bytes,
+			 .explaining = env->explain != NULL};
+	uint32_t end, depth = env->limits.depth ? env->limits.depth : 64;
+	if (n >= UINT32_MAX - JSON_PAD)
+		return err_set(err, ERR_LIMIT, "longer than 4 GiB");
+	scratch_fit(sc, p->nodes);
+	sc->request++;
+	json_scan_init(&sc->scan, json, n, depth);
+	bool ok = ndjson ? lines(&w, kind) : batch(&w, kind, json_next(&sc->scan), &end) && json_end(&sc->scan);
+	if (out->bytes.data && out->bytes.len < out->bytes.cap)
+		out->bytes.data[out->bytes.len] = 0;
+	if (!ok)
+		return json_scan_err(&sc->scan, err);
+	if (out->bytes.over || out->arena.over)
+		return err_set(err, ERR_LIMIT, "what is left is larger than %zu bytes", out->bytes.max);
+	return 0;
+}

@@ -1,0 +1,634 @@
+/*
+ * Model -> plan: one trie of keys per kind of object.
+ *
+ * Slots of the adapter come first, then the contract's rules; a rule on a slot takes its place (never that of a token; on
+ * an identifier only `drop` does).  Everything the plan needs is copied: the model may be freed afterwards.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "contract/program.h"
+
+const char *const flow_names[4] = {"open", "restricted", "suspended", "quarantined"};
+
+struct compiler {
+	struct plan *p;
+	const struct contract *c;
+	enum identity identity;
+	bool restricted;
+	struct err *err;
+	bool full;	/* more leaves than a bitset holds */
+};
+
+/* ---- copies --------------------------------------------------------------------------------------------------- */
+
+static void *take(struct plan *p, size_t n)
+{
+	void *at = arena_alloc(&p->arena, n ? n : 1);
+	memset(at, 0, n);
+	return at;
+}
+
+/* 64 zero bytes behind every text, so that keys can be compared by words. */
+static struct span copy(struct plan *p, struct span s)
+{
+	char *at = take(p, s.len + JSON_PAD);
+	if (s.len)
+		memcpy(at, s.at, s.len);
+	return (struct span){at, s.len};
+}
+
+static struct span *copy_spans(struct plan *p, const struct span *v, size_t n)
+{
+	struct span *out = take(p, n * sizeof *v);
+	for (size_t i = 0; i < n; i++)
+		out[i] = copy(p, v[i]);
+	return out;
+}
+
+static struct scalar copy_scalar(struct plan *p, struct scalar s)
+{
+	s.json = copy(p, s.json);
+	s.text = copy(p, s.text);
+	return s;
+}
+
+static const struct rule *copy_rule(struct plan *p, const struct rule *from)
+{
+	struct rule *r = take(p, sizeof *r);
+	*r = *from;
+	r->path.text = copy(p, from->path.text);
+	r->path.v = NULL;
+	r->path.n = 0;
+	r->category = copy(p, from->category);
+	r->constant = copy_scalar(p, from->constant);
+	r->oneof = take(p, from->oneof_len * sizeof *r->oneof);
+	for (size_t i = 0; i < from->oneof_len; i++)
+		r->oneof[i] = copy_scalar(p, from->oneof[i]);
+	r->query = copy_spans(p, from->query, from->query_len);
+	r->bounds = take(p, from->bounds_len * sizeof *r->bounds);
+	for (size_t i = 0; i < from->bounds_len; i++)
+		r->bounds[i] = from->bounds[i];
+	r->bound_text = copy_spans(p, from->bound_text, from->bounds_len);
+	return r;
+}
+
+/* ---- trie ----------------------------------------------------------------------------------------------------- */
+
+static struct node *node_new(struct plan *p)
+{
+	struct node *n = take(p, sizeof *n);
+	n->id = p->nodes++;
+	return n;
+}
+
+static struct span json_key(struct plan *p, struct span name)
+{
+	struct buf b;
+	buf_init(&b, 0);
+	buf_addc(&b, '"');
+	json_escape(&b, name.at, name.len);
+	buf_adds(&b, "\":");
+	struct span s = copy(p, (struct span){(const char *)b.data, b.len});
+	buf_release(&b);
+	return s;
+}
+
+static struct node *kid(struct plan *p, struct node *n, struct span name)
+{
+	for (size_t i = 0; i < n->kids_len; i++)
+		if (n->kids[i]->name.len == name.len && memcmp(n->kids[i]->name.at, name.at, name.len) == 0)
+			return n->kids[i];
+	if (n->kids_len == n->kids_cap) {
+		size_t cap = n->kids_cap ? 2 * n->kids_cap : 4;
+		struct node **v = take(p, cap * sizeof *v);
+		if (n->kids_len)
+			memcpy(v, n->kids, n->kids_len * sizeof *v);
+		n->kids = v;
+		n->kids_cap = cap;
+	}
+	struct node *k = node_new(p);
+	k->name = copy(p, name);
+	k->key = json_key(p, name);
+	n->kids[n->kids_len++] = k;
+	return k;
+}
+
+static struct node *element(struct plan *p, struct node *n)
+{
+	if (!n->element)
+		n->element = node_new(p);
+	return n->element;
+}
+
+static struct node *at_path(struct plan *p, struct node *n, const struct path *path)
+{
+	for (size_t i = 0; i < path->n; i++)
+		n = path->v[i].key.at ? kid(p, n, path->v[i].key) : element(p, n);
+	return n;
+}
+
+/* Adapter paths are plain: keys joined by dots, [] behind a key. */
+static struct node *at_slot_path(struct plan *p, struct node *n, const char *path)
+{
+	while (*path) {
+		size_t len = strcspn(path, ".[");
+		if (len)
+			n = kid(p, n, (struct span){path, len});
+		path += len;
+		if (*path == '[') {
+			n = element(p, n);
+			path += 2;
+		}
+		path += *path == '.';
+	}
+	return n;
+}
+
+static void hash_table(struct plan *p, struct node *n)
+{
+	if (n->table || (!n->kids_len && !n->element))
+		return;	/* done before: the fields of several operations are one subtree */
+	uint32_t places = 8;
+	while (places < 4 * n->kids_len)
+		places *= 2;
+	n->mask = places - 1;
+	n->table = take(p, places * sizeof *n->table);
+	n->makes = take(p, n->kids_len * sizeof *n->makes);
+	for (size_t i = 0; i < n->kids_len; i++) {
+		struct node *k = n->kids[i];
+		uint32_t len = (uint32_t)k->name.len;
+		struct child c = {key_head(k->name.at, len), key_tail(k->name.at, len), k->name.at, len, k};
+		uint32_t at = key_hash(c.head, c.tail, len) & n->mask;
+		while (n->table[at].node)
+			at = (at + 1) & n->mask;
+		n->table[at] = c;
+		hash_table(p, k);
+		n->kept |= k->kept;
+		if (k->made)
+			n->makes[n->makes_len++] = k;
+	}
+	if (n->element) {
+		hash_table(p, n->element);
+		n->kept |= n->element->kept;
+	}
+}
+
+/* ---- leaves --------------------------------------------------------------------------------------------------- */
+
+static int leaf_add(struct compiler *c, struct plan_leaf leaf, struct act *act)
+{
+	struct plan *p = c->p;
+	if (p->leaves_len == PLAN_LEAVES_MAX) {
+		c->full = true;
+		return -1;
+	}
+	if (!p->leaves) {
+		p->leaves = take(p, PLAN_LEAVES_MAX * sizeof *p->leaves);
+		p->leaf_acts = take(p, PLAN_LEAVES_MAX * sizeof *p->leaf_acts);
+	}
+	p->leaves[p->leaves_len] = leaf;
+	p->leaf_acts[p->leaves_len] = act;
+	return (int)p->leaves_len++;
+}
+
+static void describe_list(struct buf *b, const struct span *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_addf(b, "%s%.*s", i ? ", " : "[", (int)v[i].len, v[i].at);
+	buf_adds(b, n ? "]" : "[]");
+}
+
+static void describe_argument(struct buf *b, const struct rule *r)
+{
+	static const char *const units[] = {"minute", "hour", "day", "month"};
+	switch (r->action) {
+	case ACT_KEEP:
+	case ACT_DROP:
+	case ACT_DOMAIN:
+	case ACTIONS:
+		break;
+	case ACT_CONST:
+		buf_addf(b, ": %.*s", (int)r->constant.json.len, r->constant.json.at);
+		break;
+	case ACT_ONEOF:
+		buf_adds(b, ": [");
+		for (size_t i = 0; i < r->oneof_len; i++)
+			buf_addf(b, "%s%.*s", i ? ", " : "", (int)r->oneof[i].json.len, r->oneof[i].json.at);
+		buf_addc(b, ']');
+		break;
+	case ACT_PSEUDONYM:
+		buf_addf(b, ": %s", id_kind_names[r->kind]);
+		break;
+	case ACT_REDACT:
+		buf_adds(b, ": ");
+		if (r->redact_types == DETECT_ALL)
+			buf_adds(b, "all");
+		for (unsigned t = 0, n = 0; r->redact_types != DETECT_ALL && t < DETECT_TYPES; t++)
+			if (r->redact_types >> t & 1)
+				buf_addf(b, "%s%s", n++ ? ", " : "", detect_name((enum detect_type)t));
+		break;
+	case ACT_MASK:
+		buf_addf(b, ": %u", r->mask_keep);
+		break;
+	case ACT_TRUNCATE:
+		buf_addf(b, ": %s", units[r->unit]);
+		break;
+	case ACT_IP:
+		buf_addf(b, ": /%u", r->ip4_bits);
+		break;
+	case ACT_URL:
+		buf_adds(b, r->url_path ? ": origin+path" : ": origin");
+		if (r->query_len) {
+			buf_adds(b, ", query: ");
+			describe_list(b, r->query, r->query_len);
+		}
+		break;
+	case ACT_ROUND:
+		buf_addf(b, ": %u", r->decimals);
+		break;
+	case ACT_BUCKET:
+		buf_adds(b, ": ");
+		describe_list(b, r->bound_text, r->bounds_len);
+		break;
+	}
+}
+
+static struct span describe(struct plan *p, const struct act *a)
+{
+	struct buf b;
+	buf_init(&b, 0);
+	if (a->slot && a->role == SLOT_ID && !a->rule) {
+		buf_addf(&b, "identity: %s", identity_names[a->identity]);
+	} else {
+		buf_adds(&b, action_names[a->action]);
+		if (a->rule) {
+			describe_argument(&b, a->rule);
+			if (a->rule->max >= 0)
+				buf_addf(&b, ", max: %lld", (long long)a->rule->max);
+			if (a->rule->detect_off)
+				buf_adds(&b, ", detect: off");
+		}
+	}
+	struct span s = copy(p, (struct span){(const char *)b.data, b.len});
+	buf_release(&b);
+	return s;
+}
+
+static struct span category_of(struct plan *p, const struct act *a)
+{
+	if (a->rule && a->rule->category.len)
+		return a->rule->category;
+	if (a->slot && a->slot->category)
+		return copy(p, (struct span){a->slot->category, strlen(a->slot->category)});
+	return (struct span){"", 0};
+}
+
+static bool act_leaves(const struct act *a)
+{
+	if (a->action == ACT_DROP || (a->slot && a->role == SLOT_TOKEN))
+		return false;
+	return !(a->slot && a->role == SLOT_ID && !a->rule && a->identity == IDENTITY_DROP);
+}
+
+static void leaf_for(struct compiler *c, struct node *n, enum object_kind kind, struct span path)
+{
+	struct act *a = n->act;
+	if (!a || a->leaf >= 0 || !act_leaves(a))
+		return;
+	a->leaf = leaf_add(c, (struct plan_leaf){.kind = kind,
+						 .path = copy(c->p, path),
+						 .what = describe(c->p, a),
+						 .category = category_of(c->p, a),
+						 .from_adapter = a->slot && !a->rule},
+			   a);
+	n->kept = true;
+}
+
+/* ---- acts ----------------------------------------------------------------------------------------------------- */
+
+static unsigned detect_of(const struct rule *r)
+{
+	unsigned more = r->detect_off ? 0 : DETECT_ALL;
+	switch (r->action) {
+	case ACT_REDACT:
+		return r->redact_types | more;
+	case ACT_IP:
+		return more & ~(1u << DETECT_IPV4 | 1u << DETECT_IPV6);	/* a shortened address is what was asked for */
+	case ACT_KEEP:
+	case ACT_MASK:
+	case ACT_URL:
+	case ACT_DOMAIN:
+	case ACT_ROUND:
+		return more;
+	case ACT_DROP:
+	case ACT_CONST:
+	case ACT_ONEOF:
+	case ACT_PSEUDONYM:
+	case ACT_TRUNCATE:
+	case ACT_BUCKET:
+	case ACTIONS:
+		return 0;	/* the contract's own text, keyed, or a number without detail */
+	}
+	return more;
+}
+
+static struct act *act_new(struct compiler *c, struct node *n)
+{
+	if (!n->act) {
+		n->act = take(c->p, sizeof *n->act);
+		n->act->leaf = -1;
+		n->act->max = -1;
+	}
+	return n->act;
+}
+
+static void slot_add(struct compiler *c, struct node *n, const struct slot *s, unsigned rank)
+{
+	struct act *a = act_new(c, n);
+	a->action = ACT_KEEP;
+	a->slot = s;
+	a->role = s->role;
+	a->id = s->id;
+	a->identity = c->identity;
+	a->rank = rank;
+	a->detect = s->role == SLOT_TIME || s->role == SLOT_ID ? 0 : DETECT_ALL;
+	a->max = -1;
+	a->rule = NULL;
+}
+
+static void rule_add(struct compiler *c, struct node *n, const struct rule *r)
+{
+	struct act *a = act_new(c, n);
+	if (a->slot && (a->role == SLOT_TOKEN || (a->role == SLOT_ID && r->action != ACT_DROP)))
+		return;
+	a->rule = copy_rule(c->p, r);
+	a->action = r->action;
+	a->max = r->max;
+	a->detect = detect_of(r);
+}
+
+static void rules_add(struct compiler *c, struct node *root, const struct rule *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		rule_add(c, at_path(c->p, root, &v[i].path), &v[i]);
+}
+
+static void rule_leaves(struct compiler *c, enum object_kind kind, struct node *root, const struct rule *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		leaf_for(c, at_path(c->p, root, &v[i].path), kind, v[i].path.text);
+}
+
+static void slots_add(struct compiler *c, enum object_kind kind)
+{
+	const struct adapter *ad = c->p->adapter;
+	for (size_t i = 0; i < ad->slots_len; i++)
+		if (ad->slots[i].kind == kind)
+			slot_add(c, at_slot_path(c->p, c->p->root[kind], ad->slots[i].path), &ad->slots[i], (unsigned)i);
+}
+
+static void slot_leaves(struct compiler *c, enum object_kind kind)
+{
+	const struct adapter *ad = c->p->adapter;
+	for (size_t i = 0; i < ad->slots_len; i++) {
+		const char *path = ad->slots[i].path;
+		if (ad->slots[i].kind == kind)
+			leaf_for(c, at_slot_path(c->p, c->p->root[kind], path), kind, (struct span){path, strlen(path)});
+	}
+}
+
+/* An event property named in groups.keys holds the identifier of an account, or a list of them (design section 4). */
+static const struct slot group_slot = {OBJECT_EVENT, NULL, .role = SLOT_ID, .id = ID_ACCOUNT, .category = "user.account"};
+
+static void group_properties(struct compiler *c, bool leaves)
+{
+	struct plan *p = c->p;
+	const char *under = p->adapter->splice_path[OBJECT_EVENT];
+	for (size_t i = 0; i < c->c->group_keys_len; i++) {
+		struct span key = c->c->group_keys[i];
+		struct node *n = kid(p, at_slot_path(p, p->root[OBJECT_EVENT], under ? under : ""), key);
+		struct node *both[] = {n, element(p, n)};
+		for (int k = 0; k < 2; k++) {
+			struct buf b;
+			if (!leaves) {
+				if (!(both[k]->act && both[k]->act->action == ACT_DROP) && !(both[k]->act && both[k]->act->slot))
+					slot_add(c, both[k], &group_slot, UINT_MAX - 1);
+				continue;
+			}
+			buf_init(&b, 0);
+			buf_addf(&b, "%s%s%.*s%s", under ? under : "", under && *under ? "." : "", (int)key.len, key.at,
+				 k ? "[]" : "");
+			leaf_for(c, both[k], OBJECT_EVENT, (struct span){(const char *)b.data, b.len});
+			buf_release(&b);
+		}
+	}
+}
+
+/* ---- what the gate adds ----------------------------------------------------------------------------------------- */
+
+static void mark_made(struct node *root, const char *path, bool splice)
+{
+	struct node *n = root;
+	while (*path) {
+		size_t len = strcspn(path, ".[");
+		struct node *next = NULL;
+		for (size_t i = 0; i < n->kids_len; i++)
+			if (n->kids[i]->name.len == len && memcmp(n->kids[i]->name.at, path, len) == 0)
+				next = n->kids[i];
+		if (!next || path[len] == '[')
+			return;
+		n = next;
+		n->made = true;
+		path += len + (path[len] == '.');
+	}
+	n->splice |= splice;
+}
+
+static void made(struct compiler *c, enum object_kind kind)
+{
+	const struct adapter *ad = c->p->adapter;
+	for (size_t i = 0; i < ad->slots_len && (kind == OBJECT_EVENT || kind == OBJECT_LINK); i++) {
+		const struct slot *s = &ad->slots[i];
+		if (s->kind != kind || (s->role != SLOT_INSERT_ID && s->role != SLOT_TIME))
+			continue;
+		if (at_slot_path(c->p, c->p->root[kind], s->path)->act->action != ACT_DROP)
+			mark_made(c->p->root[kind], s->path, false);
+	}
+	if (ad->splice_path[kind]) {
+		struct node *n = at_slot_path(c->p, c->p->root[kind], ad->splice_path[kind]);
+		n->kept = true;
+		mark_made(c->p->root[kind], ad->splice_path[kind], true);
+	}
+}
+
+/* ---- restricted --------------------------------------------------------------------------------------------------- */
+
+static void prune(struct node *n)
+{
+	if (n->act && !(n->act->slot && (n->act->role == SLOT_TOKEN || n->act->role == SLOT_NAME)))
+		n->act->action = ACT_DROP;
+	for (size_t i = 0; i < n->kids_len; i++)
+		prune(n->kids[i]);
+	if (n->element)
+		prune(n->element);
+}
+
+/* ---- kinds ------------------------------------------------------------------------------------------------------ */
+
+static bool listed(const struct span *v, size_t n, const char *word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_eq(v[i], word))
+			return true;
+	return false;
+}
+
+/* Every operation that holds fields shares one subtree. */
+static void operations_add(struct compiler *c, enum object_kind kind, struct node *fields, const struct span *ops, size_t ops_len,
+			   bool all)
+{
+	struct plan *p = c->p;
+	for (size_t i = 0; i < p->adapter->operations_len; i++) {
+		const struct operation *o = &p->adapter->operations[i];
+		if (!all && !listed(ops, ops_len, o->word))
+			continue;
+		struct node *n = kid(p, p->root[kind], (struct span){o->key, strlen(o->key)});
+		n->operation = true;
+		n->names = o->shape == OP_NAMES;
+		n->flag = o->shape == OP_FLAG;
+		n->kept = true;
+		if (o->shape == OP_FIELDS) {
+			n->kids = fields->kids;
+			n->kids_len = n->kids_cap = fields->kids_len;
+			continue;
+		}
+		struct act *a = act_new(c, n->names ? element(p, n) : n);
+		a->leaf = leaf_add(c, (struct plan_leaf){.kind = kind,
+							 .path = copy(p, (struct span){o->key, strlen(o->key)}),
+							 .what = n->names ? SPAN("names of fields") : SPAN("flag"),
+							 .category = SPAN(""),
+							 .from_adapter = true},
+				   NULL);
+	}
+}
+
+static void compile_event(struct compiler *c)
+{
+	struct plan *p = c->p;
+	struct node *root = p->root[OBJECT_EVENT];
+	slots_add(c, OBJECT_EVENT);
+	rules_add(c, root, c->c->fields, c->c->fields_len);
+	group_properties(c, false);
+	for (size_t i = 0; i < c->c->attributes_len; i++) {
+		const struct attribute *a = &c->c->attributes[i];
+		at_path(p, root, &a->path)->attribute = span_eq(a->name, "jurisdiction") ? ATTR_JURISDICTION
+							: span_eq(a->name, "minor")	 ? ATTR_MINOR
+											 : ATTR_BUSINESS;
+	}
+	for (size_t i = 0; c->restricted && i < c->c->restricted_drop_len; i++)
+		prune(at_path(p, root, &c->c->restricted_drop[i]));
+	slot_leaves(c, OBJECT_EVENT);
+	rule_leaves(c, OBJECT_EVENT, root, c->c->fields, c->c->fields_len);
+	group_properties(c, true);
+}
+
+static void compile_update(struct compiler *c, enum object_kind kind, const struct rule *rules, size_t n)
+{
+	struct plan *p = c->p;
+	bool group = kind == OBJECT_GROUP;
+	struct node *fields = node_new(p);
+	slots_add(c, kind);
+	rules_add(c, fields, rules, n);
+	slot_leaves(c, kind);
+	rule_leaves(c, kind, fields, rules, n);
+	if (group)
+		p->group_fields = fields;
+	else
+		p->profile_fields = fields;
+	operations_add(c, kind, fields, p->profile_ops, p->profile_ops_len, group);
+	hash_table(p, fields);
+}
+
+static void compile_kinds(struct compiler *c)
+{
+	struct plan *p = c->p;
+	for (int k = 0; k < OBJECT_KINDS; k++)
+		p->root[k] = node_new(p);
+	compile_event(c);
+	if (p->profiles)
+		compile_update(c, OBJECT_PROFILE, c->c->profile_fields, c->c->profile_fields_len);
+	else
+		slots_add(c, OBJECT_PROFILE);	/* for the token: the source must be known to answer it */
+	if (p->groups)
+		compile_update(c, OBJECT_GROUP, c->c->group_fields, c->c->group_fields_len);
+	else
+		slots_add(c, OBJECT_GROUP);
+	slots_add(c, OBJECT_LINK);
+	if (p->links)
+		slot_leaves(c, OBJECT_LINK);
+	for (int k = 0; k < OBJECT_KINDS; k++) {
+		made(c, (enum object_kind)k);
+		hash_table(p, p->root[k]);
+	}
+}
+
+static int id_kind_of(struct span s)
+{
+	for (int i = 0; i < ID_KINDS; i++)
+		if (span_eq(s, id_kind_names[i]))
+			return i;
+	return -1;
+}
+
+int plan_compile(const struct contract *c, enum flow flow, struct plan **out, struct err *err)
+{
+	if (flow != FLOW_OPEN && flow != FLOW_RESTRICTED)
+		return err_set(err, ERR_DENIED, "contract %.*s: nothing passes in this state", (int)c->vendor.len, c->vendor.at);
+	if (flow == FLOW_RESTRICTED && !c->restricted)
+		return err_set(err, ERR_DENIED, "contract %.*s has no `restricted` block: nothing passes", (int)c->vendor.len,
+			       c->vendor.at);
+	struct plan *p = xcalloc(1, sizeof *p);
+	struct compiler cc = {.p = p, .c = c, .err = err, .restricted = flow == FLOW_RESTRICTED, .identity = c->identity};
+	if (cc.restricted && c->restricted_identity > cc.identity)
+		cc.identity = c->restricted_identity;
+	arena_init(&p->arena, 0);
+	p->adapter = c->adapter;
+	p->identity = cc.identity;
+	p->profiles = c->profiles;
+	p->groups = c->groups;
+	p->links = c->links;
+	p->subject_kind = c->subject_kind.len ? id_kind_of(c->subject_kind) : -1;
+	p->profile_ops = copy_spans(p, c->profile_ops, c->profile_ops_len);
+	p->profile_ops_len = c->profile_ops_len;
+	p->group_keys = copy_spans(p, c->group_keys, c->group_keys_len);
+	p->group_keys_len = c->group_keys_len;
+	p->events = take(p, c->events_len * sizeof *p->events);
+	p->events_len = c->events_len;
+	for (size_t i = 0; i < c->events_len; i++)
+		p->events[i] = (struct event_match){copy(p, c->events[i].text), c->events[i].prefix};
+	compile_kinds(&cc);
+	if (cc.full) {
+		plan_free(&p);
+		return err_set(err, ERR_LIMIT, "contract %.*s names more than %d places", (int)c->vendor.len, c->vendor.at,
+			       PLAN_LEAVES_MAX);
+	}
+	*out = p;
+	return 0;
+}
+
+void plan_free(struct plan **p)
+{
+	if (!*p)
+		return;
+	arena_release(&(*p)->arena);
+	free(*p);
+	*p = NULL;
+}
+
+size_t plan_leaves(const struct plan *p, const struct plan_leaf **out)
+{
+	*out = p->leaves;
+	return p->leaves_len;
+}

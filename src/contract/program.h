@@ -1,0 +1,226 @@
+/*
+ * A compiled contract and the state of one walk.  Second header of this folder because compile.c makes what apply*.c
+ * walk; nobody else includes it.
+ *
+ * Per kind of object there is a trie of keys.  A node stands for a place; its act says what happens to a scalar there.
+ * Whatever has no node is not copied: default deny is the absence of a branch, not a check.
+ */
+#ifndef CONTRACT_PROGRAM_H
+#define CONTRACT_PROGRAM_H
+
+#include "contract/contract.h"
+#include "json/json.h"
+
+enum attribute_id { ATTR_NONE, ATTR_JURISDICTION, ATTR_MINOR, ATTR_BUSINESS };
+
+/* What happens to a scalar at a place. */
+struct act {
+	enum action action;
+	const struct slot *slot;	/* NULL: a rule of the contract only */
+	const struct rule *rule;	/* NULL: the slot's own behaviour */
+	enum slot_role role;		/* with slot */
+	enum identity identity;		/* SLOT_ID */
+	enum id_kind id;
+	unsigned rank;			/* SLOT_ID: place in the table, for the choice of the subject */
+	int leaf;			/* number, -1: nothing leaves here */
+	unsigned detect;		/* DETECT_* bits that the detectors look for in the result */
+	int64_t max;
+};
+
+struct node;
+struct child {
+	uint64_t head, tail;	/* first and last eight bytes of the key */
+	const char *key;
+	uint32_t len;
+	struct node *node;	/* NULL: an empty place of the table */
+};
+
+struct node {
+	uint32_t id;		/* place in scratch.seen */
+	struct child *table;	/* hash table, mask + 1 places; NULL: no keys */
+	uint32_t mask;
+	struct node *element;	/* of an array here */
+	struct act *act;
+	enum attribute_id attribute;
+	bool kept;		/* something at or under this node may leave */
+	bool made;		/* the gate fills it when it is absent: a minted leaf, or the way to one or to the splice */
+	bool splice;		/* the credential goes behind this object's brace */
+	bool operation;		/* of a profile or group: seeing it makes the update an allowed one */
+	bool names, flag;	/* OP_NAMES, OP_FLAG */
+	struct span key;	/* as JSON, with quotes and colon: for what is made */
+	struct node **kids;	/* in the order of the contract */
+	size_t kids_len, kids_cap;
+	struct node **makes;	/* the kids that are made when absent */
+	size_t makes_len;
+	struct span name;	/* unescaped key */
+};
+
+struct plan {
+	struct arena arena;
+	const struct adapter *adapter;
+	struct node *root[OBJECT_KINDS];
+	uint32_t nodes;
+	struct event_match *events;
+	size_t events_len;
+	struct span *group_keys;
+	size_t group_keys_len;
+	struct node *profile_fields, *group_fields;
+	struct span *profile_ops;
+	size_t profile_ops_len;
+	bool profiles, groups, links;
+	int subject_kind;	/* enum id_kind, -1: the adapter's default */
+	enum identity identity;
+	struct plan_leaf *leaves;
+	struct act **leaf_acts;	/* beside leaves; NULL for operations */
+	size_t leaves_len, leaves_cap;
+};
+
+static inline uint64_t key_head(const char *k, uint32_t len)
+{
+	uint64_t w;
+	memcpy(&w, k, 8);	/* 64 readable bytes stand behind every text */
+	return len >= 8 ? w : w & ((1ull << (8 * len)) - 1);
+}
+static inline uint64_t key_tail(const char *k, uint32_t len)
+{
+	uint64_t w = 0;
+	if (len > 8)
+		memcpy(&w, k + len - 8, 8);
+	return w;
+}
+static inline uint32_t key_hash(uint64_t head, uint64_t tail, uint32_t len)
+{
+	uint64_t h = (head ^ (tail << 7 | tail >> 57) ^ len) * 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(h >> 40);
+}
+/* 64 bytes must be readable behind key. */
+static inline struct node *node_child(const struct node *n, const char *key, uint32_t len)
+{
+	if (!n->table)
+		return NULL;
+	uint64_t head = key_head(key, len), tail = key_tail(key, len);
+	for (uint32_t i = key_hash(head, tail, len) & n->mask;; i = (i + 1) & n->mask) {
+		const struct child *c = &n->table[i];
+		if (!c->node)
+			return NULL;
+		if (c->head == head && c->tail == tail && c->len == len && (len <= 16 || memcmp(c->key, key, len) == 0))
+			return c->node;
+	}
+}
+
+/* ---- one walk ------------------------------------------------------------------------------------------------- */
+
+/* A scalar of the input (or a minted one).  at: content of a string without quotes (which stand around it), else all. */
+struct value {
+	char type;	/* '"', '0' number, 't', 'f', 'n' */
+	bool escaped;
+	bool transient;	/* minted: the bytes don't outlive the call */
+	const char *at;
+	uint32_t len;
+};
+
+enum result {	/* of an act on a value */
+	R_KEPT, R_CHANGED, R_REDACTED,
+	R_TYPE, R_RULE, R_DETECTOR,	/* not kept, and why */
+};
+
+struct memo {	/* a pseudonym made in this request */
+	uint64_t request;
+	const char *at;
+	uint32_t len;
+	uint16_t kind;
+	bool daily;
+	char text[PSEUDONYM_LEN + 1];
+};
+enum { MEMOS = 1024 };
+
+struct note {	/* a line of --explain, kept until the object's fate is known */
+	const char *path, *action, *outcome, *reason;
+	struct span category;
+	unsigned found;
+};
+
+struct scratch {
+	uint64_t gen;		/* rises with every object that is entered, over the life of the scratch */
+	uint64_t request;	/* rises with every call */
+	uint64_t *seen, *done;	/* per node: the visit in which its key was met, and in which it was kept */
+	uint32_t nodes;
+	struct buf text;	/* unescaped */
+	struct buf made;	/* result of an action */
+	struct memo memo[MEMOS];
+	struct note *notes;
+	size_t notes_len, notes_cap;
+	struct buf path;	/* explain: where the walk is */
+	struct json_scan scan;
+};
+
+struct walk {
+	const struct plan *plan;
+	struct apply_env *env;
+	struct apply_out *out;
+	struct scratch *sc;
+	struct json_scan *s;
+	struct buf *b;		/* out->bytes */
+	enum object_kind kind;
+	struct applied *a;
+	uint32_t index;
+	enum drop_reason drop;
+	bool explaining;
+	bool name_ok, link, operation_seen;
+	struct span name;	/* the event's, unescaped, in the arena or input (explain) */
+	unsigned found;		/* by the act that runs now */
+	unsigned subject_rank;	/* best so far; UINT_MAX: none */
+	enum id_kind subject_kind;
+	struct span subject;
+};
+
+/* apply.c: an identifier was met; the best one becomes the subject. */
+void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient);
+
+/* apply_value.c: writes what is left of v at a place, or nothing when the result is R_TYPE or later. */
+enum result act_run(struct walk *w, const struct act *a, const struct value *v);
+/* Unescaped text of a string; false when lossless is asked for and it holds a lone surrogate.  Lives until the next call. */
+bool value_text(struct walk *w, const struct value *v, bool lossless, struct span *out);
+/* Does this text pass the detectors? */
+bool text_clean(const struct walk *w, struct span text, unsigned types);
+
+/* apply_text.c: pure text transformations; each appends to out and returns false for a wrong type. */
+bool time_truncate_number(struct span lexeme, enum trunc_unit unit, struct buf *out);
+bool time_truncate_rfc3339(struct span text, enum trunc_unit unit, struct buf *out);
+bool time_read(struct span text, bool number, int64_t *seconds);
+bool ip_truncate(struct span text, unsigned ip4_bits, struct buf *out);
+bool url_reduce(struct span text, const struct rule *r, struct buf *out);
+bool domain_of(struct span text, struct buf *out);
+bool number_round(struct span lexeme, unsigned decimals, struct buf *out);
+bool number_read(struct span lexeme, double *out);
+
+/* apply_explain.c */
+void explain_push_key(struct walk *w, struct span raw, bool escaped);
+void explain_push_element(struct walk *w);
+void explain_note(struct walk *w, const char *action, const char *outcome, const char *reason, struct span category,
+		  unsigned found);
+void explain_flush(struct walk *w);
+/* Reads the value at off like json_skip and notes every scalar in it as unnamed. */
+bool explain_unnamed(struct walk *w, uint32_t off, uint32_t depth, uint32_t *end);
+
+static inline void put(struct buf *b, const void *p, size_t n)
+{
+	if (b->len + n + 64 > b->cap && !buf_reserve(b, n + 64))
+		return;
+	uint8_t *d = b->data + b->len;
+	if (n <= 32) {	/* input and output both have room behind */
+		memcpy(d, p, 16);
+		memcpy(d + 16, (const uint8_t *)p + 16, 16);
+	} else {
+		memcpy(d, p, n);
+	}
+	b->len += n;
+}
+static inline void putc_raw(struct buf *b, char c)
+{
+	if (b->len + 64 > b->cap && !buf_reserve(b, 64))
+		return;
+	b->data[b->len++] = (uint8_t)c;
+}
+
+#endif
