@@ -362,36 +362,48 @@ static void gap_add(const struct log_writer *w, struct log_recovery *r, uint64_t
 struct scan {
 	struct log_writer *w;
 	struct log_recovery *found;
+	uint64_t known;		/* the mark or a reader says that numbers up to here were durable */
 	uint64_t last;		/* the highest number accounted for: a frame, or the end of a gap */
+	uint64_t last_frame;	/* the highest that the files themselves show */
 	uint64_t tail_off, tail_end;	/* the last batch of the newest segment */
 	bool tail_unreadable;
 };
 
-/* Reads the frames of one segment; stop is the next one's first number, or LOG_SEQ_MAX for the newest. */
-static void scan_segment(struct scan *sc, struct segment *s, uint64_t stop)
+static void scan_until(struct scan *sc, struct segment *s, uint64_t stop, bool open_end)
 {
-	bool open_end = stop == LOG_SEQ_MAX;
 	struct frame f;
-	uint64_t want = s->first_seq, gap_last;
+	uint64_t gap_last;
 	for (;;) {
-		enum segment_step step = segment_step(s, want, stop, open_end, &f, &gap_last);
+		enum segment_step step = segment_step(s, sc->last + 1, stop, open_end, &f, &gap_last);
 		if (step == SEGMENT_END)
-			break;
+			return;
 		if (step == SEGMENT_GAP) {
-			gap_add(sc->w, sc->found, want, gap_last, s->first_seq);
-			want = gap_last + 1;
+			gap_add(sc->w, sc->found, sc->last + 1, gap_last, s->first_seq);
+			sc->last = gap_last;
 			continue;
 		}
 		if (f.index == 0)
 			sc->tail_off = f.off;
 		sc->tail_end = f.end;
 		sc->found->frames++;
-		want++;
+		sc->last = sc->last_frame = f.seq;
 	}
-	sc->last = want - 1;
+}
+
+/* Reads the frames of one segment; stop is the next one's first number, or LOG_SEQ_MAX for the newest. */
+static void scan_segment(struct scan *sc, struct segment *s, uint64_t stop)
+{
+	sc->last = sc->last_frame = s->first_seq - 1;
+	if (stop != LOG_SEQ_MAX) {
+		scan_until(sc, s, stop, false);
+	} else {
+		if (sc->known > sc->last)
+			scan_until(sc, s, sc->known + 1, false);
+		scan_until(sc, s, stop, true);
+		if (s->size > s->off)
+			sc->found->torn_bytes = s->size - s->off;
+	}
 	sc->found->bytes += s->size;
-	if (open_end && s->size > s->off)
-		sc->found->torn_bytes = s->size - s->off;
 	sc->tail_unreadable = s->unreadable;
 }
 
@@ -497,11 +509,7 @@ static int scan_all(struct scan *sc, const struct listing *l, struct err *err)
 static uint64_t numbers_used(const struct scan *sc, const struct listing *l)
 {
 	enum { FAR = 1 << 28 };	/* further ahead, a name is a stray file and not our numbering */
-	uint64_t used = sc->last, marked = atomic_load_explicit(&sc->w->mark->durable, memory_order_acquire);
-	if (marked > used && marked < LOG_SEQ_MAX)
-		used = marked;
-	if (sc->w->limits.floor_seq > used && sc->w->limits.floor_seq < LOG_SEQ_MAX)
-		used = sc->w->limits.floor_seq;
+	uint64_t used = sc->last > sc->known ? sc->last : sc->known;
 	const struct part *p = newest(sc->w);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct entry *e = &l->v[i];
@@ -517,7 +525,11 @@ static uint64_t numbers_used(const struct scan *sc, const struct listing *l)
 
 static int recover(struct log_writer *w, struct log_recovery *found, struct err *err)
 {
-	struct scan sc = {.w = w, .found = found};
+	struct scan sc = {.w = w, .found = found, .known = atomic_load_explicit(&w->mark->durable, memory_order_acquire)};
+	if (w->limits.floor_seq > sc.known)
+		sc.known = w->limits.floor_seq;
+	if (sc.known >= LOG_SEQ_MAX)
+		return err_set(err, ERR_BUG, "log: no such number was ever given out");
 	struct listing l = {0};
 	int rc = listing_read(w, &l, err);
 	if (rc == 0)
@@ -528,8 +540,9 @@ static int recover(struct log_writer *w, struct log_recovery *found, struct err 
 		rc = err_sys(err, "log: sync the folder");
 	if (rc == 0) {
 		w->durable = numbers_used(&sc, &l);
-		if (w->durable > sc.last) {	/* a segment says on disk that the numbers before it are gone */
+		if (w->durable > sc.last)
 			gap_add(w, found, sc.last + 1, w->durable, newest(w) ? newest(w)->first_seq : sc.last + 1);
+		if (w->durable > sc.last_frame) {	/* a segment says on disk that the numbers before it are gone */
 			choose_salt(w);
 			rc = segment_create(w, clock_now_us(), err);
 		}
