@@ -307,13 +307,17 @@ static bool settle_spans(struct work *w)
 	return true;
 }
 
-/* RFC 9112 3.2: origin form, absolute form that agrees with Host, or * for OPTIONS. */
+/*
+ * RFC 9112 3.2: origin form, absolute form that agrees with Host, or * for OPTIONS.  A fragment isn't sent by the book,
+ * but Mixpanel documents its profile calls with one (/engage#profile-set) and clients copy it; it is left off.
+ */
 static int split_target(struct conn *c, struct span host)
 {
 	struct http_request *rq = &c->w->rq;
 	struct span t = c->w->target;
-	if (memchr(t.at, '#', t.len))
-		return no(c, 400);
+	const char *hash = memchr(t.at, '#', t.len);
+	if (hash)
+		t.len = (size_t)(hash - t.at);
 	size_t scheme = t.len > 7 && strncasecmp(t.at, "http://", 7) == 0	 ? 7
 			: t.len > 8 && strncasecmp(t.at, "https://", 8) == 0 ? 8
 									     : 0;

@@ -187,7 +187,7 @@ static const struct strict strict[] = {
 	CASE("chunked twice", REFUSED, 400, P "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 	CASE("absolute form", OK1, 0, "GET http://X/t?a=1 HTTP/1.1\r\nHost: x\r\n\r\n"),
 	CASE("absolute form of another host", REFUSED, 400, "GET http://y/t HTTP/1.1\r\nHost: x\r\n\r\n"),
-	CASE("fragment", REFUSED, 400, "GET /t#a HTTP/1.1\r\nHost: x\r\n\r\n"),
+	CASE("fragment alone", REFUSED, 400, "GET #a HTTP/1.1\r\nHost: x\r\n\r\n"),
 	CASE("* with GET", REFUSED, 400, "GET * HTTP/1.1\r\nHost: x\r\n\r\n"),
 	CASE("* with OPTIONS", OK1, 0, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"),
 	CASE("CONNECT", REFUSED, 0, "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n"),
@@ -448,6 +448,10 @@ static void target_is_split_and_not_decoded(void **state)
 	feed(&m, get, sizeof(get) - 1, 3);
 	assert_string_equal(m.path, "/a%20b/");
 	assert_string_equal(m.query, "x=%41&y");
+	static const char fragment[] = "GET /engage?v=1#profile-set HTTP/1.1\r\nHost: x\r\n\r\n";
+	feed(&m, fragment, sizeof(fragment) - 1, 5);
+	assert_string_equal(m.path, "/engage");
+	assert_string_equal(m.query, "v=1");
 	mem_close(&m);
 }
 
