@@ -1,0 +1,248 @@
+/* Vendors, their plans and their source tokens, as the keeper and the supervisor hand them over. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/say.h"
+#include "gate/inside.h"
+
+/* ---- parts ---------------------------------------------------------------------------------------------------- */
+
+static void plan_unref(struct plan_part *p)
+{
+	if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+		return;
+	plan_free(&p->plan);
+	plan_file_release(&p->file);
+	free(p);
+}
+
+static void tokens_unref(struct token_part *t)
+{
+	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < t->n; i++)
+		explicit_bzero((char *)(uintptr_t)t->v[i].at, t->v[i].len);
+	free(t);
+}
+
+static struct vendor *find(struct gate *g, struct span name)
+{
+	for (size_t i = 0; i < g->vendors_len; i++) {
+		struct vendor *v = g->vendors[i];
+		if (v->name_len == name.len && memcmp(v->name, name.at, name.len) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+static bool name_ok(const char *s)
+{
+	size_t n = strlen(s);
+	return n >= 1 && n <= VENDOR_NAME_MAX && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+struct vendor *gate_vendor_get(struct gate *g, const char *name)
+{
+	if (!name || !name_ok(name))
+		return NULL;
+	pthread_mutex_lock(&g->lock);
+	struct vendor *v = find(g, (struct span){name, strlen(name)});
+	if (!v) {
+		v = xcalloc(1, sizeof(*v));
+		v->name_len = strlen(name);
+		memcpy(v->name, name, v->name_len + 1);
+		v->hash = shared_vendor_hash(name);
+		v->index = (unsigned)g->vendors_len;
+		g->vendors = xrealloc(g->vendors, (g->vendors_len + 1) * sizeof(*g->vendors));
+		g->vendors[g->vendors_len++] = v;
+	}
+	pthread_mutex_unlock(&g->lock);
+	return v;
+}
+
+bool gate_view_take(struct gate *g, struct span name, struct view *out)
+{
+	pthread_mutex_lock(&g->lock);
+	struct vendor *v = find(g, name);
+	if (v) {
+		*out = (struct view){v, v->adapter, v->plan, v->tokens};
+		if (out->plan)
+			atomic_fetch_add_explicit(&out->plan->refs, 1, memory_order_relaxed);
+		if (out->tokens)
+			atomic_fetch_add_explicit(&out->tokens->refs, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&g->lock);
+	return v != NULL;
+}
+
+void gate_view_release(struct view *v)
+{
+	plan_unref(v->plan);
+	tokens_unref(v->tokens);
+	v->plan = NULL;
+	v->tokens = NULL;
+}
+
+static void put_plan(struct gate *g, struct vendor *v, struct plan_part *p)
+{
+	pthread_mutex_lock(&g->lock);
+	struct plan_part *old = v->plan;
+	v->plan = p;
+	if (p)
+		v->adapter = p->file.contract->adapter;
+	pthread_mutex_unlock(&g->lock);
+	plan_unref(old);
+}
+
+/* ---- plans ---------------------------------------------------------------------------------------------------- */
+
+static enum closed closed_by(const struct plan_file *f)
+{
+	if (!f->approved)
+		return CLOSED_NOT_APPROVED;
+	switch (f->flow) {
+	case FLOW_OPEN:
+	case FLOW_RESTRICTED:
+		return PASSES;
+	case FLOW_SUSPENDED:
+		return CLOSED_SUSPENDED;
+	case FLOW_QUARANTINED:
+		return CLOSED_QUARANTINED;
+	}
+	return CLOSED_NO_PLAN;
+}
+
+/* A plan that is signed and can't be compiled closes its vendor; a restriction without a `restricted` block rejects. */
+static int compile(struct plan_part *p, struct err *err)
+{
+	p->closed = closed_by(&p->file);
+	if (p->closed != PASSES)
+		return 0;
+	if (plan_compile(p->file.contract, p->file.flow, &p->plan, err) == 0) {
+		const struct plan_leaf *leaves;
+		p->leaf_bytes = (uint16_t)((plan_leaves(p->plan, &leaves) + 7) / 8);
+		return 0;
+	}
+	if (p->file.flow == FLOW_RESTRICTED && err->code == ERR_DENIED) {
+		p->closed = CLOSED_RESTRICTED;
+		return 0;
+	}
+	return -1;
+}
+
+static int read_plan(struct gate *g, const struct vendor *v, json_t *body, struct plan_part *p, struct err *err)
+{
+	const char *hex = json_string_value(json_object_get(body, "sha256"));
+	json_int_t serial = json_integer_value(json_object_get(body, "serial"));
+	uint8_t expect[32];
+	if (!hex || !hex_decode(hex, strlen(hex), expect, sizeof(expect)))
+		return err_set(err, ERR_NOTFOUND, "no plan");
+	if (plan_file_read(g->io, g->plan_dir, v->name, g->plan_public, expect, &p->file, err) != 0)
+		return -1;
+	if (p->file.serial != (uint64_t)serial)
+		return err_set(err, ERR_CORRUPT, "the plan has another serial than announced");
+	if (v->plan && p->file.serial < v->plan->file.serial)
+		return err_set(err, ERR_CONFLICT, "the plan is older than the one in force");
+	return compile(p, err);
+}
+
+int gate_plan_load(struct gate *g, json_t *body, struct err *err)
+{
+	struct vendor *v = gate_vendor_get(g, json_string_value(json_object_get(body, "vendor")));
+	if (!v)
+		return err_set(err, ERR_INPUT, "no vendor's name");
+	struct plan_part *p = xcalloc(1, sizeof(*p));
+	atomic_init(&p->refs, 1);
+	if (read_plan(g, v, body, p, err) != 0) {
+		plan_unref(p);
+		put_plan(g, v, NULL);	/* fail closed: not even the old one */
+		say(SAY_ERROR, "plan-refused", "vendor", S(v->name), "why", S(err->msg), NULL);
+		return -1;
+	}
+	uint64_t serial = p->file.serial;
+	const char *flow = flow_names[p->file.flow];
+	put_plan(g, v, p);
+	say(SAY_INFO, "plan-obeyed", "vendor", S(v->name), "serial", I(serial), "flow", S(flow), NULL);
+	return 0;
+}
+
+bool gate_plan_passes(const struct view *v, int64_t now_s, enum outcome *outcome, enum count *why)
+{
+	static const struct {
+		enum outcome outcome;
+		enum count why;
+	} rows[] = {
+		[CLOSED_NO_PLAN] = {OUTCOME_RETRY, COUNT_NO_PLAN},
+		[CLOSED_NOT_APPROVED] = {OUTCOME_REJECTED, COUNT_NOT_APPROVED},
+		[CLOSED_SUSPENDED] = {OUTCOME_REJECTED, COUNT_SUSPENDED},
+		[CLOSED_QUARANTINED] = {OUTCOME_REJECTED, COUNT_QUARANTINED},
+		[CLOSED_RESTRICTED] = {OUTCOME_REJECTED, COUNT_RESTRICTED},
+	};
+	enum closed c = v->plan ? v->plan->closed : CLOSED_NO_PLAN;
+	if (c != PASSES) {
+		*outcome = rows[c].outcome;
+		*why = rows[c].why;
+		return false;
+	}
+	if (now_s >= v->plan->file.not_after) {
+		*outcome = OUTCOME_REJECTED;
+		*why = COUNT_EXPIRED;
+		return false;
+	}
+	if (!v->tokens) {	/* a reference that didn't resolve keeps its vendor closed */
+		*outcome = OUTCOME_RETRY;
+		*why = COUNT_NO_PLAN;
+		return false;
+	}
+	return true;
+}
+
+/* ---- source tokens -------------------------------------------------------------------------------------------- */
+
+void gate_tokens_load(struct gate *g, json_t *body)
+{
+	struct vendor *v = gate_vendor_get(g, json_string_value(json_object_get(body, "vendor")));
+	json_t *list = json_object_get(body, "tokens"), *row;
+	size_t i, bytes = 0, n = json_array_size(list);
+	if (!v)
+		return;
+	json_array_foreach(list, i, row)
+		bytes += json_string_length(json_object_get(row, "token"));
+	struct token_part *t = xcalloc(1, sizeof(*t) + n * sizeof(*t->v) + bytes);
+	char *to = (char *)&t->v[n];
+	atomic_init(&t->refs, 1);
+	json_array_foreach(list, i, row) {
+		const char *s = json_string_value(json_object_get(row, "token"));
+		size_t len = json_string_length(json_object_get(row, "token"));
+		if (!s || len == 0)
+			continue;
+		memcpy(to, s, len);
+		t->v[t->n++] = (struct span){to, len};
+		to += len;
+	}
+	pthread_mutex_lock(&g->lock);
+	struct token_part *old = v->tokens;
+	v->tokens = t;
+	pthread_mutex_unlock(&g->lock);
+	tokens_unref(old);
+}
+
+bool gate_token_known(const struct token_part *t, struct span token)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].len == token.len && memcmp(t->v[i].at, token.at, token.len) == 0)
+			return true;
+	return false;
+}
+
+void gate_plans_release(struct gate *g)
+{
+	for (size_t i = 0; i < g->vendors_len; i++) {
+		plan_unref(g->vendors[i]->plan);
+		tokens_unref(g->vendors[i]->tokens);
+		free(g->vendors[i]);
+	}
+	free(g->vendors);
+	g->vendors = NULL;
+	g->vendors_len = 0;
+}

@@ -1,0 +1,318 @@
+/*
+ * One request: decode, ask for the plan of the moment, minimise, filter by source, build the exposure block, hand over.
+ *
+ * Everything up to the hand-over happens in one call on the loop, so the loop's scratch (apply_out) is used by one
+ * request at a time.  What a parcel needs later, it owns: its two buffers are swapped, not copied.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "gate/inside.h"
+
+/* ---- parcels -------------------------------------------------------------------------------------------------- */
+
+enum { PARCEL_KEEP_BYTES = 256 * 1024 };
+
+static struct parcel *parcel_take(struct loop *l)
+{
+	struct parcel *p = l->pool;
+	if (p) {
+		l->pool = p->next;
+		p->next = NULL;
+		return p;
+	}
+	p = xcalloc(1, sizeof(*p));
+	p->home = l;
+	buf_init(&p->clear, 0);
+	buf_init(&p->objects, 0);
+	return p;
+}
+
+static void shed(struct buf *b)
+{
+	if (b->cap > PARCEL_KEEP_BYTES)
+		buf_release(b);
+	buf_reset(b);
+}
+
+static void parcel_give(struct parcel *p)
+{
+	gate_view_release(&p->view);
+	shed(&p->clear);
+	shed(&p->objects);
+	p->rq = NULL;
+	p->next = p->home->pool;
+	p->home->pool = p;
+}
+
+/* ---- the loop's own ------------------------------------------------------------------------------------------- */
+
+void gate_loop_init(struct loop *l)
+{
+	apply_out_init(&l->out, (size_t)l->gate->limits.body_bytes * 2 + (1u << 20));
+	l->subject = pseudo_new(l->gate->subject_key, 0);
+	l->env = (struct apply_env){.subject = l->subject, .detect = true, .mint = true};
+	l->day = INT64_MIN;
+}
+
+void gate_loop_release(struct loop *l)
+{
+	for (struct parcel *p = l->pool, *next; p; p = next) {
+		next = p->next;
+		buf_release(&p->clear);
+		buf_release(&p->objects);
+		free(p);
+	}
+	for (size_t i = 0; i < l->keys_len; i++)
+		pseudo_free(&l->keys[i]);
+	free(l->keys);
+	pseudo_free(&l->subject);
+	apply_out_release(&l->out);
+}
+
+static struct pseudo *vendor_pseudo(struct loop *l, const struct vendor *v)
+{
+	if (v->index >= l->keys_len) {
+		l->keys = xrealloc(l->keys, (v->index + 1) * sizeof(*l->keys));
+		memset(l->keys + l->keys_len, 0, (v->index + 1 - l->keys_len) * sizeof(*l->keys));
+		l->keys_len = v->index + 1;
+	}
+	struct pseudo **k = &l->keys[v->index];
+	if (!*k) {
+		uint8_t key[KEY_BYTES];
+		crypt_vendor_key(l->gate->vendor_root, v->name, 0, key);
+		*k = pseudo_new(key, 0);
+		crypt_wipe(key, sizeof(key));
+	}
+	return *k;
+}
+
+/* Sixteen random bytes; the kernel is asked for many at once. */
+static void request_number(struct loop *l, uint8_t out[static 16])
+{
+	if (l->randoms_left < 16) {
+		crypt_random(l->randoms, sizeof(l->randoms));
+		l->randoms_left = sizeof(l->randoms);
+	}
+	l->randoms_left -= 16;
+	memcpy(out, l->randoms + l->randoms_left, 16);
+}
+
+static void prepare_env(struct loop *l, const struct vendor *v, int64_t now_s)
+{
+	int64_t day = now_s / 86400;
+	if (day != l->day) {
+		clock_format_day(now_s, l->env.day);
+		l->day = day;
+	}
+	l->env.vendor = vendor_pseudo(l, v);
+	l->env.received_s = now_s;
+	request_number(l, l->env.request_no);
+}
+
+/* ---- answers -------------------------------------------------------------------------------------------------- */
+
+struct request {
+	struct loop *l;
+	struct http_request *rq;
+	struct view *v;
+	const struct route *route;
+	unsigned index;
+	struct wire_style style;
+	struct span token;	/* that stands outside the objects */
+};
+
+static void reply(const struct request *r, enum outcome o, uint32_t kept, uint32_t dropped, const char *error)
+{
+	struct wire_reply out = {.status = 500};
+	r->v->adapter->reply(r->route, &r->style, o, kept, dropped, error, r->rq->arena, &out);
+	gate_answer(r->rq, &out);
+}
+
+static void refuse(const struct request *r, enum outcome o, enum count why)
+{
+	gate_count(r->v->vendor, why, 1);
+	reply(r, o, 0, 0, NULL);
+}
+
+/* ---- what is kept --------------------------------------------------------------------------------------------- */
+
+struct tally {
+	uint32_t kept, dropped, unknown;
+};
+
+/* Which of plan_apply's results stay: those whose source is known, unless all are held back. */
+static struct tally tally_objects(const struct request *r, enum count all_dropped_by)
+{
+	struct apply_out *out = &r->l->out;
+	struct tally t = {0};
+	for (size_t i = 0; i < out->n; i++) {
+		struct applied *a = &out->v[i];
+		struct span token = a->token.len ? a->token : r->token;
+		enum count why = (enum count)a->dropped;
+		if (a->dropped == DROP_NONE && !gate_token_known(r->v->tokens, token)) {
+			why = COUNT_UNKNOWN_SOURCE;
+			t.unknown++;
+		} else if (all_dropped_by) {
+			why = all_dropped_by;
+		}
+		if (why == COUNT_KEPT) {
+			t.kept++;
+			continue;
+		}
+		a->dropped = DROP_EVENT;	/* not built into the block */
+		t.dropped++;
+		gate_count(r->v->vendor, why, 1);
+	}
+	for (size_t i = 0; i < DETECT_TYPES; i++)
+		if (out->found[i])
+			atomic_fetch_add_explicit(&r->v->vendor->found[i], out->found[i], memory_order_relaxed);
+	return t;
+}
+
+/* learn and consent hold everything back; 0: neither. */
+static enum count held_back(const struct request *r)
+{
+	const struct contract *c = r->v->plan->file.contract;
+	if (c->learn)
+		return COUNT_LEARN;
+	if (c->refuse_sec_gpc && span_eq(http_field(r->rq, "sec-gpc"), "1"))
+		return COUNT_CONSENT;
+	return 0;
+}
+
+static void add_object(struct buf *clear, const struct block_head *h, const struct applied *a)
+{
+	struct block_object o = {.kind = (uint8_t)a->kind, .len = a->len, .splice = a->splice, .time_s = a->time_s,
+				 .leaves = (const uint8_t *)a->leaves};
+	memcpy(o.subject, a->subject, sizeof(o.subject));
+	memcpy(o.attributes, a->attributes, sizeof(o.attributes));
+	block_add(clear, h, &o);
+}
+
+/* The block, and the kept objects moved together; the bytes change hands without a copy. */
+static void fill_parcel(struct parcel *p, const struct request *r, int64_t now_us)
+{
+	struct apply_out *out = &r->l->out;
+	struct block_head h = {.route = (uint16_t)r->index, .plan_serial = r->v->plan->file.serial, .received_us = (uint64_t)now_us,
+			       .vendor = {r->v->vendor->name, r->v->vendor->name_len}, .leaf_bytes = r->v->plan->leaf_bytes,
+			       .count = p->kept, .dropped = p->dropped};
+	size_t at = 0, began;
+	memcpy(h.request_no, r->l->env.request_no, sizeof(h.request_no));
+	began = block_begin(&p->clear, &h);
+	for (size_t i = 0; i < out->n; i++) {
+		struct applied *a = &out->v[i];
+		if (a->dropped != DROP_NONE)
+			continue;
+		add_object(&p->clear, &h, a);
+		if (a->at != at)
+			memmove(out->bytes.data + at, out->bytes.data + a->at, a->len);
+		at += a->len;
+	}
+	block_finish(&p->clear, began);
+	out->bytes.len = at;
+	struct buf spare = p->objects;
+	p->objects = out->bytes;
+	spare.max = out->bytes.max;
+	out->bytes = spare;
+}
+
+static void hand_over(const struct request *r, const struct tally *t, int64_t now_us)
+{
+	struct parcel *p = parcel_take(r->l);
+	p->kept = t->kept;
+	p->dropped = t->dropped;
+	p->durable = false;
+	fill_parcel(p, r, now_us);
+	p->rq = r->rq;
+	p->route = r->route;
+	p->style = r->style;
+	p->view = *r->v;
+	r->v->plan = NULL;	/* the references moved */
+	r->v->tokens = NULL;
+	if (gate_commit_put(r->l->gate, p))
+		return;
+	gate_count(p->view.vendor, COUNT_MEMORY, p->kept);
+	struct wire_reply out = {.status = 503};
+	p->view.adapter->reply(p->route, &p->style, OUTCOME_RETRY, 0, 0, NULL, p->rq->arena, &out);
+	gate_answer(p->rq, &out);
+	parcel_give(p);
+}
+
+void gate_request_done(struct parcel *p)
+{
+	struct wire_reply out = {.status = 500};
+	gate_count(p->view.vendor, p->durable ? COUNT_KEPT : COUNT_DISK, p->kept);
+	p->view.adapter->reply(p->route, &p->style, p->durable ? OUTCOME_ACCEPTED : OUTCOME_RETRY, p->kept, p->dropped, NULL,
+			       p->rq->arena, &out);
+	gate_answer(p->rq, &out);
+	parcel_give(p);
+}
+
+/* ---- the request ---------------------------------------------------------------------------------------------- */
+
+static bool decode(struct request *r, struct span path, unsigned method, struct wire_objects *o)
+{
+	struct http_request *rq = r->rq;
+	struct wire_request wire = {.method = method, .path = path, .query = rq->query, .body = rq->body,
+				    .content_type = http_field(rq, "content-type"),
+				    .authorization = http_field(rq, "authorization")};
+	struct err err;
+	*o = (struct wire_objects){.ndjson = false};
+	int bad = r->v->adapter->decode(r->route, &wire, (size_t)r->l->gate->limits.body_bytes, rq->arena, o, &err);
+	r->style = o->style;
+	r->token = o->token;
+	if (!bad)
+		return true;
+	bool large = err.code == ERR_LIMIT;
+	refuse(r, large ? OUTCOME_TOO_LARGE : OUTCOME_UNREADABLE, large ? COUNT_TOO_LARGE : COUNT_UNREADABLE);
+	return false;
+}
+
+static bool may_pass(const struct request *r, int64_t now_s)
+{
+	enum outcome outcome;
+	enum count why;
+	if (!gate_plan_passes(r->v, now_s, &outcome, &why)) {
+		refuse(r, outcome, why);
+		return false;
+	}
+	if (courier_mark_is_full(r->l->gate->courier, r->v->vendor->hash)) {
+		refuse(r, OUTCOME_RETRY, COUNT_QUOTA);
+		return false;
+	}
+	return true;
+}
+
+static bool minimise(const struct request *r, const struct wire_objects *o, int64_t now_s)
+{
+	struct err err;
+	struct apply_out *out = &r->l->out;
+	prepare_env(r->l, r->v->vendor, now_s);
+	apply_out_reset(out);
+	if (plan_apply(r->v->plan->plan, &r->l->env, r->route->kind, o->json.at, o->json.len, o->ndjson, out, &err) == 0) {
+		if (!out->bytes.over)
+			return true;
+		err.code = ERR_LIMIT;
+	}
+	bool large = err.code == ERR_LIMIT;
+	refuse(r, large ? OUTCOME_TOO_LARGE : OUTCOME_UNREADABLE, large ? COUNT_TOO_LARGE : COUNT_UNREADABLE);
+	return false;
+}
+
+void gate_request(struct loop *l, struct http_request *rq, struct view *v, const struct route *route, unsigned index,
+		  struct span path, unsigned method)
+{
+	struct request r = {.l = l, .rq = rq, .v = v, .route = route, .index = index};
+	struct wire_objects o;
+	int64_t now_us = clock_now_us();
+	if (!decode(&r, path, method, &o) || !may_pass(&r, now_us / 1000000) || !minimise(&r, &o, now_us / 1000000))
+		return;
+	struct tally t = tally_objects(&r, held_back(&r));
+	if (t.kept)
+		hand_over(&r, &t, now_us);
+	else if (t.unknown && t.unknown == l->out.n)
+		reply(&r, OUTCOME_REJECTED, 0, t.dropped, NULL);
+	else
+		reply(&r, OUTCOME_ACCEPTED, 0, t.dropped, NULL);
+}

@@ -1,0 +1,210 @@
+/*
+ * What the files of src/gate share.
+ *
+ * Threads: the main loop (channel, timers), N serving loops (gate_route.c, gate_request.c), one committer
+ * (gate_commit.c).  A request is decoded and minimised on its loop, becomes a `parcel`, waits at the committer until it is
+ * durable, and is answered on its loop again.  Plans and tokens are immutable parts with reference counts; a loop takes
+ * the ones of the moment under one short lock, so a cut-off holds from the next request on.
+ */
+#ifndef GATE_INSIDE_H
+#define GATE_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "contract/contract.h"
+#include "gate/gate.h"
+#include "http/http.h"
+#include "log/block.h"
+#include "log/log.h"
+#include "plan/plan.h"
+#include "supervisor/shared.h"
+
+enum { VENDOR_NAME_MAX = 63, LOOPS_MAX = 64, COMMIT_BUCKETS = 12 };
+
+/* ---- metrics -------------------------------------------------------------------------------------------------- */
+
+/* Rows of weir_events_total.  The first DROP_REASONS are plan_apply's, by number; the rest is the gate's own. */
+enum count {
+	COUNT_KEPT = DROP_NONE,
+	COUNT_UNKNOWN_SOURCE = DROP_REASONS, COUNT_CONSENT, COUNT_LEARN,
+	COUNT_UNREADABLE, COUNT_TOO_LARGE, COUNT_ROUTE,
+	COUNT_SUSPENDED, COUNT_QUARANTINED, COUNT_EXPIRED, COUNT_RESTRICTED, COUNT_NOT_APPROVED,
+	COUNT_NO_PLAN, COUNT_QUOTA, COUNT_DISK, COUNT_MEMORY,
+	COUNTS
+};
+
+struct commit_stats {
+	_Atomic uint64_t bucket[COMMIT_BUCKETS + 1], count, sum_us, failed, frames;
+	_Atomic uint64_t log_bytes;
+};
+
+/* ---- vendors (gate_plans.c) ----------------------------------------------------------------------------------- */
+
+/* Why a vendor's events don't pass; in the order in which they are looked at. */
+enum closed { PASSES, CLOSED_NO_PLAN, CLOSED_NOT_APPROVED, CLOSED_SUSPENDED, CLOSED_QUARANTINED, CLOSED_RESTRICTED };
+
+struct plan_part {	/* immutable; freed with its last reference */
+	_Atomic unsigned refs;
+	struct plan_file file;
+	struct plan *plan;	/* open, or restricted; NULL unless PASSES */
+	uint16_t leaf_bytes;
+	enum closed closed;
+};
+
+struct token_part {
+	_Atomic unsigned refs;
+	size_t n;
+	struct span v[];	/* behind it: the bytes */
+};
+
+struct vendor {		/* lives as long as the process */
+	char name[VENDOR_NAME_MAX + 1];
+	size_t name_len;
+	uint64_t hash;
+	unsigned index;		/* place in gate.vendors: loops cache by it */
+	struct plan_part *plan;		/* NULL: none, or refused.  Under gate.lock, like the next two */
+	struct token_part *tokens;
+	const struct adapter *adapter;	/* of the last plan that was accepted: protocol of the refusals afterwards */
+	_Atomic uint64_t counts[COUNTS];
+	_Atomic uint64_t found[DETECT_TYPES];
+};
+
+/* What a request works with; gate_view_release gives it back. */
+struct view {
+	struct vendor *vendor;
+	const struct adapter *adapter;	/* may be NULL */
+	struct plan_part *plan;		/* NULL: closed */
+	struct token_part *tokens;	/* NULL: none have come */
+};
+
+/* ---- parcels -------------------------------------------------------------------------------------------------- */
+
+struct loop;
+
+struct parcel {		/* a minimised request on its way to the log and back */
+	struct parcel *next;
+	struct loop *home;
+	struct http_request *rq;
+	struct view view;
+	const struct route *route;
+	struct wire_style style;
+	struct buf clear;	/* exposure block */
+	struct buf objects;	/* kept objects, one behind the other */
+	uint32_t kept, dropped;
+	bool durable;		/* the committer's answer */
+};
+
+/* ---- the process ---------------------------------------------------------------------------------------------- */
+
+struct loop {
+	struct gate *gate;
+	unsigned number;
+	pthread_t thread;
+	uv_loop_t uv;
+	uv_async_t wake;	/* parcels came back, or stop */
+	struct http_server *server;
+	pthread_mutex_t lock;
+	struct parcel *back, **back_last;	/* under lock */
+	bool stop, ended;			/* under lock */
+	struct parcel *pool;
+	struct apply_env env;
+	struct apply_out out;
+	struct pseudo *subject;
+	struct pseudo **keys;	/* vendors' HMAC contexts, by vendor.index */
+	size_t keys_len;
+	int64_t day;
+	uint8_t randoms[1024];
+	size_t randoms_left;
+	uv_timer_t tick;		/* copies the server's figures out */
+	struct {
+		_Atomic uint64_t accepted, requests, syntax, limit, timeouts, open, held;
+	} stats;
+};
+
+struct committer {
+	struct gate *gate;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct parcel *first, **last;	/* under lock */
+	_Atomic uint64_t waiting_bytes;
+	bool idle, stop;		/* under lock */
+	struct log_writer *log;
+	uint8_t key[KEY_BYTES];		/* of the segment being written */
+	struct buf frame;
+	struct commit_stats stats;
+	int64_t said_us;		/* last complaint about a failed commit */
+};
+
+struct gate {
+	struct child *child;
+	const struct fio *io;
+	uv_loop_t main;
+	struct channel_watch channel;
+	uv_timer_t timer;
+	uv_async_t stopped;	/* a loop has ended */
+	_Atomic unsigned loops_left;
+	bool ready, stopping;
+	unsigned waited_ms;
+
+	int listen, log_dir, plan_dir;
+	struct log_mark *mark;
+	const struct courier_mark *courier;
+	const struct keeper_mark *keeper;
+	uint8_t vendor_root[KEY_BYTES], subject_key[KEY_BYTES], courier_public[SEAL_PUBLIC], plan_public[32];
+	struct http_tls *tls;
+	struct http_limits limits;
+	struct log_limits log_limits;
+
+	pthread_mutex_t lock;
+	struct vendor **vendors;	/* pointers stay; the array grows under lock */
+	size_t vendors_len;
+	_Atomic bool plans_known;	/* the keeper has named them all */
+	char **host_names, **host_vendors;
+	size_t hosts_len;
+
+	struct committer committer;
+	struct loop *loops;
+	unsigned loops_len;
+};
+
+/* gate_plans.c */
+struct vendor *gate_vendor_get(struct gate *g, const char *name);	/* made when it isn't there; main loop */
+bool gate_view_take(struct gate *g, struct span name, struct view *out);	/* false: no such vendor */
+void gate_view_release(struct view *v);
+/* The message `plan`: 0, or -1 and the vendor is closed. */
+int gate_plan_load(struct gate *g, json_t *body, struct err *err);
+void gate_tokens_load(struct gate *g, json_t *body);
+bool gate_token_known(const struct token_part *t, struct span token);
+/* PASSES with time taken into account; *why is the count for it. */
+bool gate_plan_passes(const struct view *v, int64_t now_s, enum outcome *outcome, enum count *why);
+void gate_plans_release(struct gate *g);
+
+/* gate_route.c */
+void gate_route(struct http_request *rq, void *loop);
+/* Sends a wire_reply with the CORS fields that the request asks for. */
+void gate_answer(struct http_request *rq, const struct wire_reply *reply);
+
+/* gate_request.c */
+void gate_request(struct loop *l, struct http_request *rq, struct view *v, const struct route *r, unsigned index,
+		  struct span path, unsigned method);
+void gate_request_done(struct parcel *p);	/* on its loop; durable is set */
+void gate_loop_init(struct loop *l);
+void gate_loop_release(struct loop *l);
+
+/* gate_commit.c */
+int gate_commit_start(struct gate *g, struct err *err);
+/* False: too much is waiting (or stopping); the parcel stays the caller's. */
+bool gate_commit_put(struct gate *g, struct parcel *p);
+void gate_commit_stop(struct gate *g);
+
+/* gate_metrics.c */
+static inline void gate_count(struct vendor *v, enum count c, uint64_t n)
+{
+	atomic_fetch_add_explicit(&v->counts[c], n, memory_order_relaxed);
+}
+void gate_metrics_commit(struct commit_stats *s, int64_t took_us, bool ok, uint64_t frames);
+void gate_metrics_text(struct gate *g, struct buf *out);
+
+#endif
