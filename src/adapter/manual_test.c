@@ -49,8 +49,8 @@ static void reasons(const struct adapter *a, struct buf *b)
 static void slots(const struct adapter *a, struct buf *b)
 {
 	static const char *const roles[] = {
-		[SLOT_NAME] = "named by the contract", [SLOT_TOKEN] = "source token; never kept", [SLOT_ID] = NULL,
-		[SLOT_INSERT_ID] = "kept; made when absent", [SLOT_TIME] = "kept unless the contract says how; made when absent",
+		[SLOT_NAME] = "named by the contract", [SLOT_TOKEN] = "source token, never kept", [SLOT_ID] = NULL,
+		[SLOT_INSERT_ID] = "kept; minted", [SLOT_TIME] = "kept or as ruled; minted",
 		[SLOT_KEEP] = "kept",
 	};
 	for (size_t i = 0; i < a->slots_len; i++) {
@@ -58,7 +58,7 @@ static void slots(const struct adapter *a, struct buf *b)
 		add(b, s->path);
 		buf_addf(b, "\t%s\t", kind_words[s->kind]);
 		if (s->role == SLOT_ID)
-			buf_addf(b, "identity, kind %s%s", id_kind_names[s->id], s->subject ? "; the person" : "");
+			buf_addf(b, "identity %s%s", id_kind_names[s->id], s->subject ? "; person" : "");
 		else
 			buf_adds(b, roles[s->role]);
 		buf_addc(b, '\n');
