@@ -1,0 +1,106 @@
+/*
+ * What the files of this folder share.  One struct scan walks one region [lo, hi) of a text; finders look at it only
+ * through at() and before(), for which everything outside the region is a bracket: the neighbour that a redacted
+ * hit leaves behind.
+ */
+#ifndef DETECT_CORE_H
+#define DETECT_CORE_H
+
+#include "detect/detect.h"
+
+struct scan {
+	const uint8_t *t;
+	size_t lo, hi;		/* the region */
+	size_t n;		/* length of the whole text; where an overflowing last hit ends */
+	unsigned types, depth;	/* depth: decodings above this text */
+	struct detect_hit *hits;
+	size_t count, max;
+	bool full;		/* an overflow happened: the last hit reaches to n */
+	bool greedy;		/* hits swallow the region that they are in */
+	/* Up to here the finder has looked already: what keeps them linear. */
+	size_t numbers_until, colons_until, jwt_until, bearer_until, decoded_until;
+};
+
+/* A hit of the tables: what is said about it besides its place. */
+struct finding {
+	enum detect_type type;
+	enum detect_tier tier;
+	uint8_t score;
+	const char *why;
+};
+/* Keeps hits sorted and apart: what overlaps becomes one hit over both, of the stronger (then longer) one's kind. */
+void hit_add(struct scan *s, size_t start, size_t end, const struct finding *f, unsigned via);
+
+static inline bool wanted(const struct scan *s, enum detect_type t)
+{
+	return s->types >> t & 1;
+}
+
+static inline uint8_t at(const struct scan *s, size_t i)
+{
+	return i < s->hi ? s->t[i] : '[';
+}
+static inline uint8_t before(const struct scan *s, size_t i)
+{
+	return i > s->lo ? s->t[i - 1] : ']';
+}
+
+/* ---- character classes (classes.c) ------------------------------------------------------------------------------ */
+
+enum {
+	C_DIGIT = 1, C_UPPER = 2, C_LOWER = 4, C_HEX = 8,
+	C_TOKEN = 16,	/* base64url: alnum - _ */
+	C_ATOM = 32,	/* usual in the local part of an address: alnum . _ + - % ~ and everything above ASCII */
+	C_RARE = 64,	/* allowed there by RFC 5322 atext, trimmed at its left end; / = ? & are left to URLs */
+	C_SEP = 128,	/* between groups of digits: space - . / _ + */
+	C_ALPHA = C_UPPER | C_LOWER, C_ALNUM = C_ALPHA | C_DIGIT,
+};
+extern const uint8_t classes[256];
+
+static inline bool is(uint8_t c, unsigned class)
+{
+	return classes[c] & class;
+}
+
+/* ---- marks.c ---------------------------------------------------------------------------------------------------- */
+
+/* One bit a byte of a 64-byte block. */
+struct marks {
+	uint64_t digit, at, colon;
+	uint64_t base64;	/* alnum + / - _ */
+	uint64_t upper, lower;
+	uint64_t word;		/* where "be" in any case or "ey" may start */
+	uint64_t odd;		/* may start something encoded: % \ & [ ( controls, above ASCII */
+};
+/* Fills (n + 63) / 64 blocks; bits past n are 0.  Reads 64 bytes past the text at most. */
+void marks_fill(const uint8_t *t, size_t n, struct marks *m);
+
+enum marks_kernel { MARKS_PLAIN, MARKS_SSE2, MARKS_AVX2 };
+/* For tests and benchmarks; false when this machine lacks it. */
+bool marks_force(enum marks_kernel k);
+
+/* ---- finders: called with the place of what triggers them ------------------------------------------------------- */
+
+void find_number(struct scan *s, size_t digit);	/* first of a run of digits: ipv4 phone us_ssn card iban */
+void find_email(struct scan *s, size_t sign);	/* @ */
+void find_ipv6(struct scan *s, size_t colon);
+void find_word(struct scan *s, size_t letter);	/* jwt bearer */
+
+/* Does one of the words (in lower case, NULL-ended) stand whole within `reach` bytes before p, in any case? */
+enum { NEAR = 30 };	/* as Macie and Datadog have it */
+bool near_word(const struct scan *s, size_t p, size_t reach, const char *const *words);
+
+/* ---- decode.c --------------------------------------------------------------------------------------------------- */
+
+enum { DEPTH_MAX = 2, WINDOW = 4096 };
+/* Does something that decoding would change start here? */
+bool decodable(const struct scan *s, size_t p);
+/* Scans a decoded copy of what lies around p (whose marks were odd). */
+void scan_decoded(struct scan *s, size_t p);
+/* A run of base64 characters of mixed case. */
+void scan_base64(struct scan *s, size_t start, size_t end);
+
+/* detect.c: for copies made by decode.c; 64 readable bytes behind t. */
+size_t scan_copy(const uint8_t *t, size_t n, unsigned types, unsigned depth, struct detect_hit *hits, size_t max);
+
+#endif

@@ -1,0 +1,328 @@
+/*
+ * The walk: candidate bitmaps for a window of 4 KB, then each candidate in order of place goes to its finder; then
+ * runs of base64 and encoded places of the window.  Hits stay sorted and apart all the time.
+ *
+ * Linear: a finder looks at a bounded neighbourhood, or remembers how far it has looked (struct scan).
+ */
+#include "detect/detect.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "detect/core.h"
+
+static const struct {
+	const char *name, *placeholder;
+} types_table[DETECT_TYPES] = {
+	[DETECT_EMAIL] = {"email", "[EMAIL]"}, [DETECT_PHONE] = {"phone", "[PHONE]"}, [DETECT_IPV4] = {"ipv4", "[IPV4]"},
+	[DETECT_IPV6] = {"ipv6", "[IPV6]"}, [DETECT_IBAN] = {"iban", "[IBAN]"}, [DETECT_CARD] = {"card", "[CARD]"},
+	[DETECT_US_SSN] = {"us_ssn", "[US_SSN]"}, [DETECT_JWT] = {"jwt", "[JWT]"}, [DETECT_BEARER] = {"bearer", "[BEARER]"},
+};
+
+const char *detect_name(enum detect_type t)
+{
+	must((size_t)t < DETECT_TYPES);
+	return types_table[t].name;
+}
+
+const char *detect_placeholder(enum detect_type t)
+{
+	must((size_t)t < DETECT_TYPES);
+	return types_table[t].placeholder;
+}
+
+int detect_type_of(const char *name, size_t n)
+{
+	for (int t = 0; t < DETECT_TYPES; t++)
+		if (strlen(types_table[t].name) == n && memcmp(types_table[t].name, name, n) == 0)
+			return t;
+	return -1;
+}
+
+/* ---- keeping hits ----------------------------------------------------------------------------------------------- */
+
+static bool stronger(const struct detect_hit *a, const struct detect_hit *b)
+{
+	if (a->tier != b->tier)
+		return a->tier < b->tier;
+	if (a->score != b->score)
+		return a->score > b->score;
+	return a->end - a->start > b->end - b->start;
+}
+
+/* Full: the last hit makes room and from then on reaches to the end, so that nothing behind it stays. */
+static void insert(struct scan *s, size_t i, const struct detect_hit *h)
+{
+	if (s->count == s->max) {
+		s->full = true;
+		if (i < s->count) {
+			memmove(&s->hits[i + 1], &s->hits[i], (s->count - 1 - i) * sizeof *h);
+			s->hits[i] = *h;
+		}
+		s->hits[s->count - 1].end = (uint32_t)s->n;
+		return;
+	}
+	memmove(&s->hits[i + 1], &s->hits[i], (s->count - i) * sizeof *h);
+	s->hits[i] = *h;
+	s->count++;
+}
+
+void hit_add(struct scan *s, size_t start, size_t end, const struct finding *f, unsigned via)
+{
+	if (!wanted(s, f->type))
+		return;
+	if (s->greedy) {
+		start = s->lo;
+		end = s->hi;
+	}
+	struct detect_hit h = {(uint32_t)start, (uint32_t)end, f->type, (uint8_t)f->tier, f->score, (uint8_t)via, f->why};
+	size_t i = s->count, k;
+	while (i > 0 && s->hits[i - 1].end > start)
+		i--;
+	for (k = i; k < s->count && s->hits[k].start < end; k++) {
+		const struct detect_hit *o = &s->hits[k];
+		uint32_t from = o->start < h.start ? o->start : h.start, to = o->end > h.end ? o->end : h.end;
+		if (!stronger(&h, o))
+			h = *o;
+		h.start = from;
+		h.end = to;
+	}
+	if (k == i) {
+		insert(s, i, &h);
+		return;
+	}
+	s->hits[i] = h;
+	memmove(&s->hits[i + 1], &s->hits[k], (s->count - k) * sizeof h);
+	s->count -= k - i - 1;
+}
+
+/* ---- the walk --------------------------------------------------------------------------------------------------- */
+
+enum { BLOCKS = WINDOW / 64, B64_RUN = 12 };
+
+static void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks)
+{
+	uint64_t before_digit = base > s->lo && is(s->t[base - 1], C_DIGIT);
+	uint64_t email = wanted(s, DETECT_EMAIL) ? ~(uint64_t)0 : 0, ipv6 = wanted(s, DETECT_IPV6) ? ~(uint64_t)0 : 0;
+	for (size_t b = 0; b < blocks; b++, base += 64) {
+		uint64_t starts = m[b].digit & ~(m[b].digit << 1 | before_digit);
+		before_digit = m[b].digit >> 63;
+		uint64_t todo = starts | (m[b].at & email) | (m[b].colon & ipv6) | m[b].word;
+		for (; todo; todo &= todo - 1) {
+			size_t p = base + (size_t)__builtin_ctzll(todo);
+			switch (s->t[p]) {
+			case '@':
+				find_email(s, p);
+				break;
+			case ':':
+				find_ipv6(s, p);
+				break;
+			case '0': case '1': case '2': case '3': case '4':
+			case '5': case '6': case '7': case '8': case '9':
+				find_number(s, p);
+				break;
+			default:
+				find_word(s, p);
+			}
+		}
+	}
+}
+
+/* Are there twelve ones in a row within the word, or could a longer row cross into or out of it? */
+static bool long_run(uint64_t x, bool inside)
+{
+	uint64_t y = x & x >> 1;
+	y &= y >> 2;
+	y &= y >> 4;
+	return (y & y >> 4) || (inside && (x & 1)) || x >> 63;
+}
+
+/*
+ * Runs of 12 base64 characters and more with letters of both cases; text in base64 always has both.  A run that the
+ * window cuts is followed to its end here, and the next window passes over it.
+ */
+static void walk_base64(struct scan *s, size_t base, const struct marks *m, size_t blocks, size_t *until)
+{
+	size_t start = 0;
+	bool inside = false, upper = false, small = false;
+	for (size_t b = 0; b <= blocks; b++) {
+		uint64_t x = b < blocks ? m[b].base64 : 0;
+		if (!inside && !long_run(x, false))
+			continue;
+		size_t word = base + b * 64;
+		for (unsigned bit = 0; bit < 64;) {
+			uint64_t rest = (inside ? ~x : x) >> bit;
+			if (inside && b < blocks) {
+				unsigned len = rest ? (unsigned)__builtin_ctzll(rest) : 64 - bit;
+				uint64_t span = len >= 64 ? ~(uint64_t)0 : (((uint64_t)1 << len) - 1) << bit;
+				upper |= (m[b].upper & span) != 0;
+				small |= (m[b].lower & span) != 0;
+			}
+			if (!rest)
+				break;
+			bit += (unsigned)__builtin_ctzll(rest);
+			size_t p = word + bit;
+			if (!inside) {
+				start = p;
+				inside = true;
+				upper = small = false;
+				continue;
+			}
+			inside = false;
+			if (b == blocks && start < *until)
+				p = *until;
+			else if (b == blocks)	/* cut by the window's end */
+				while (p < s->hi && (is(s->t[p], C_TOKEN) || s->t[p] == '+' || s->t[p] == '/')) {
+					upper |= is(s->t[p], C_UPPER);
+					small |= is(s->t[p], C_LOWER);
+					p++;
+				}
+			if (p - start >= B64_RUN && upper && small && start >= *until)
+				scan_base64(s, start, p);
+			if (p > *until)
+				*until = p;
+		}
+	}
+}
+
+static void walk_encoded(struct scan *s, size_t base, const struct marks *m, size_t blocks)
+{
+	for (size_t b = 0; b < blocks; b++, base += 64)
+		for (uint64_t todo = m[b].odd; todo; todo &= todo - 1) {
+			size_t p = base + (size_t)__builtin_ctzll(todo);
+			if (p >= s->decoded_until && decodable(s, p))
+				scan_decoded(s, p);
+		}
+}
+
+struct summary {
+	unsigned digits;	/* counted up to the fourth block; enough to say "at least four" */
+	uint64_t at, colon, word, odd, base64;
+};
+
+static struct summary summarise(const struct marks *m, size_t blocks)
+{
+	struct summary r = {0};
+	for (size_t b = 0; b < blocks; b++) {
+		r.digits += (unsigned)__builtin_popcountll(m[b].digit);
+		r.at |= m[b].at;
+		r.colon |= m[b].colon;
+		r.word |= m[b].word;
+		r.odd |= m[b].odd;
+		r.base64 |= long_run(m[b].base64, false) ? 1 : 0;
+	}
+	return r;
+}
+
+enum { DIGITS_MIN = 4 };	/* 1.2.3.4 has the fewest digits of all that starts with digits */
+
+static bool any_candidate(const struct summary *r)
+{
+	return r->at || r->colon || r->word || r->digits >= DIGITS_MIN;
+}
+
+static void scan_region(struct scan *s, size_t lo, size_t hi)
+{
+	struct marks m[BLOCKS];
+	size_t base64_until = lo;
+	s->lo = lo;
+	s->hi = hi;
+	s->numbers_until = s->colons_until = s->jwt_until = s->bearer_until = s->decoded_until = lo;
+	for (size_t w = lo; w < hi; w += WINDOW) {
+		size_t n = hi - w < WINDOW ? hi - w : WINDOW, blocks = (n + 63) / 64;
+		marks_fill(s->t + w, n, m);
+		struct summary r = summarise(m, blocks);
+		/* Few digits are none, but only when all of the region is in sight. */
+		if (any_candidate(&r) || hi - lo > WINDOW)
+			walk_candidates(s, w, m, blocks);
+		if (s->depth < DEPTH_MAX) {
+			if (r.base64)
+				walk_base64(s, w, m, blocks, &base64_until);
+			if (r.odd)
+				walk_encoded(s, w, m, blocks);
+		}
+		if (s->full)
+			return;
+	}
+}
+
+/*
+ * A placeholder stands where a hit was, so its neighbours have a new neighbour: "x" + card + "y" was one word before.
+ * The gaps between hits are looked at again as they will be, until nothing new shows; what still shows then takes the
+ * whole gap with it.  A gap needs it only when something that a finder cares about touches its edge.
+ */
+static bool edge_matters(uint8_t c)
+{
+	return c > ' ' && c != '"' && c != ',' && c != ';' && c != '<' && c != '>' && c != '{' && c != '}';
+}
+
+static bool gap_matters(const struct scan *s, size_t lo, size_t hi)
+{
+	if (lo >= hi)
+		return false;
+	bool left = lo > 0 && (edge_matters(s->t[lo]) || (lo + 1 < hi && edge_matters(s->t[lo + 1])));
+	bool right = hi < s->n && (edge_matters(s->t[hi - 1]) || (hi - 1 > lo && edge_matters(s->t[hi - 2])));
+	return left || right;
+}
+
+static void settle(struct scan *s)
+{
+	enum { ROUNDS = 3 };
+	for (unsigned round = 0; round < ROUNDS && !s->full; round++) {
+		bool any = false;
+		s->greedy = round == ROUNDS - 1;
+		for (size_t i = s->count + 1; i-- > 0 && !s->full;) {	/* from the back: new hits move only what was done */
+			if (i > s->count)
+				continue;
+			size_t lo = i ? s->hits[i - 1].end : 0, hi = i < s->count ? s->hits[i].start : s->n, was = s->count;
+			if (!gap_matters(s, lo, hi))
+				continue;
+			scan_region(s, lo, hi);
+			any |= s->count != was;
+		}
+		if (!any)
+			break;
+	}
+	s->greedy = false;
+}
+
+size_t scan_copy(const uint8_t *t, size_t n, unsigned types, unsigned depth, struct detect_hit *hits, size_t max)
+{
+	struct scan s = {.t = t, .n = n, .types = types, .depth = depth, .hits = hits, .max = max};
+	scan_region(&s, 0, n);
+	if (s.count && !s.full)
+		settle(&s);
+	return s.count;
+}
+
+size_t detect_scan(const char *text, size_t n, unsigned types, struct detect_hit *hits, size_t max)
+{
+	must(max > 0 && n < UINT32_MAX);
+	return scan_copy((const uint8_t *)text, n, types, 0, hits, max);
+}
+
+bool detect_maybe(const char *text, size_t n)
+{
+	struct marks m[BLOCKS];
+	const uint8_t *t = (const uint8_t *)text;
+	if (n > WINDOW)
+		return true;
+	marks_fill(t, n, m);
+	struct summary r = summarise(m, (n + 63) / 64);
+	return any_candidate(&r) || r.odd || r.base64;
+}
+
+bool detect_key_name(const char *text, size_t n)
+{
+	enum { NAME_MAX_BYTES = 256, ID_DIGITS = 9 };
+	char copy[NAME_MAX_BYTES + 64] = {0};
+	struct detect_hit hit;
+	if (n > NAME_MAX_BYTES)
+		return true;	/* no name of a field */
+	memcpy(copy, text, n);
+	size_t digits = 0;
+	for (size_t i = 0; i < n; i++)
+		digits += is((uint8_t)copy[i], C_DIGIT);
+	/* A telephone number, an id or a UUID as a key says whose it is, without any of the signs that text would have. */
+	return digits >= ID_DIGITS || detect_scan(copy, n, DETECT_ALL, &hit, 1) > 0;
+}
