@@ -1,0 +1,54 @@
+/* The keeper process: shared by keeper.c (loop, messages, exposures) and jobs.c (one decision after the other). */
+#ifndef KEEPER_PRIVATE_H
+#define KEEPER_PRIVATE_H
+
+#include <uv.h>
+
+#include "keeper/control.h"
+#include "keeper/keeper.h"
+#include "supervisor/child.h"
+
+/* A vendor's plan as gate and courier are told of it. */
+struct told {
+	char vendor[VENDOR_MAX + 1];
+	uint64_t serial;
+	uint8_t sha256[32];
+	enum flow flow;
+	bool open;	/* its secrets are there; else it isn't announced and stays closed */
+};
+
+struct job;
+
+struct keeper {
+	struct child *c;
+	uv_loop_t loop;
+	struct channel_watch watch;
+	uv_timer_t copy_timer, job_timer;
+	struct keeper_books books;
+	struct users *users;
+	struct copier *copier;
+	bool copy_failing;
+	struct told *told;
+	size_t told_len;
+	size_t starting;	/* plans at the start whose secrets are still being looked for */
+	unsigned waiting;	/* 1 << role: asked for plans while we were starting */
+	struct job *first, **last;	/* the first is under way */
+	uint64_t next_id;
+	uint64_t decisions, refused;
+};
+
+struct told *told_find(struct keeper *k, const char *vendor, bool add);
+void told_announce(struct keeper *k, const struct told *t, enum role to, uint64_t id);
+/* {id, vendor, sources, credential} of a contract */
+json_t *resolve_body(uint64_t id, const struct contract *c);
+/* channel_send that logs its failure. */
+void keeper_send(struct keeper *k, enum role to, const char *verb, json_t *body);
+
+/* Takes over the caller's connection. */
+void jobs_add(struct keeper *k, int fd);
+/* True when the message was the answer that the job under way waits for. */
+bool jobs_take(struct keeper *k, const struct message *m);
+void jobs_init(struct keeper *k);
+void jobs_release(struct keeper *k);	/* those under way are told to ask again */
+
+#endif
