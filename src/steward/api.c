@@ -1,0 +1,78 @@
+/* The API listener: for now /healthz and /metrics (Prometheus text exposition format 0.0.4). */
+#include <string.h>
+
+#include "steward/private.h"
+
+static void reply(struct http_request *rq, int status, const char *type, struct span body)
+{
+	const struct http_header h[] = {{SPAN("Content-Type"), {type, strlen(type)}}, {SPAN("Cache-Control"), SPAN("no-store")}};
+	http_reply(rq, &(const struct http_answer){.status = status, .headers = h, .headers_len = 2, .body = body});
+}
+
+static const char plain[] = "text/plain; charset=utf-8";
+
+static bool count_vendor(void *arg, const struct registry_vendor *v)
+{
+	static const char *const flows[] = {"open", "restricted", "suspended", "quarantined"};
+	struct buf *b = arg;
+	if (v->life != LIFE_APPROVED)
+		return true;
+	for (int i = 0; i < 4; i++)
+		buf_addf(b, "weir_vendor_flow{vendor=\"%s\",flow=\"%s\"} %d\n", v->vendor, flows[i], (int)registry_flow(v) == i);
+	if (v->not_after != INT64_MAX)
+		buf_addf(b, "weir_vendor_not_after_seconds{vendor=\"%s\"} %lld\n", v->vendor, (long long)v->not_after);
+	return true;
+}
+
+static void add_own(struct steward *s, struct buf *b)
+{
+	struct err err;
+	buf_adds(b, "# TYPE weir_vendor_flow gauge\n");
+	if (registry_vendors(s->registry, count_vendor, b, &err) < 0)
+		buf_adds(b, "# the registry can't be read\n");
+}
+
+static void on_metrics(struct steward *s, json_t *answers, void *arg)
+{
+	struct http_request *rq = arg;
+	const char *role;
+	json_t *answer;
+	struct buf b;
+	buf_init(&b, 0);
+	buf_adds(&b, "# TYPE weir_process_answers gauge\n");
+	for (enum role r = ROLE_SUPERVISOR; r <= ROLE_KEEPER; r++)
+		buf_addf(&b, "weir_process_answers{process=\"%s\"} %d\n", role_names[r], json_object_get(answers, role_names[r]) != NULL);
+	json_object_foreach(answers, role, answer) {
+		const char *text = json_string_value(json_object_get(answer, "text"));
+		buf_adds(&b, text ? text : "");
+		if (b.len && b.data[b.len - 1] != '\n')
+			buf_addc(&b, '\n');
+	}
+	add_own(s, &b);
+	char *body = arena_strndup(rq->arena, (const char *)b.data, b.len);
+	struct span span = {body, b.len};
+	buf_release(&b);
+	if (body)
+		reply(rq, 200, "text/plain; version=0.0.4; charset=utf-8", span);
+	else
+		reply(rq, 503, plain, SPAN("too much to say\n"));
+}
+
+static void on_request(struct http_request *rq, void *arg)
+{
+	struct steward *s = arg;
+	if (!span_eq(rq->method, "GET") && !span_eq(rq->method, "HEAD"))
+		reply(rq, 405, plain, SPAN("GET only\n"));
+	else if (span_eq(rq->path, "/healthz"))
+		reply(rq, 200, plain, SPAN("ok\n"));
+	else if (span_eq(rq->path, "/metrics") && !s->stopping)
+		gather_start(s, "metrics", on_metrics, rq);
+	else
+		reply(rq, s->stopping ? 503 : 404, plain, s->stopping ? SPAN("stopping\n") : SPAN("there is /healthz and /metrics\n"));
+}
+
+int api_start(struct steward *s, int listen_fd, struct err *err)
+{
+	const struct http_limits limits = {.body_bytes = 1 << 20, .connections = 1000, .memory_bytes = 16 << 20};
+	return http_server_new(&s->loop, listen_fd, NULL, &limits, on_request, s, &s->http, err);
+}

@@ -1,0 +1,48 @@
+/*
+ * The steward process: shared by steward.c (loop, messages), control.c (the socket), gather.c (asking the other
+ * processes) and api.c (HTTP).
+ */
+#ifndef STEWARD_PRIVATE_H
+#define STEWARD_PRIVATE_H
+
+#include <uv.h>
+
+#include "http/http.h"
+#include "keeper/control.h"
+#include "registry/registry.h"
+#include "supervisor/child.h"
+
+struct gather;
+struct conn;
+
+struct steward {
+	struct child *c;
+	uv_loop_t loop;
+	struct channel_watch watch;
+	struct registry *registry;
+	struct users *users;
+	struct http_server *http;
+	uv_poll_t control;	/* the listening socket */
+	struct conn *conns;
+	size_t conns_len;
+	struct gather *gathers;
+	uint64_t next_id;
+	bool stopping;
+};
+
+void steward_send(struct steward *s, enum role to, const char *verb, json_t *body, const int *fds, size_t fds_len);
+
+/*
+ * Asks the running processes and calls done with what came within a second: an object with a member a role that
+ * answered (its whole message body).  verb: "metrics" or "status".  The answers' verbs are metrics-text and status-is.
+ */
+typedef void (*gather_done)(struct steward *s, json_t *answers, void *arg);	/* answers: borrowed */
+void gather_start(struct steward *s, const char *verb, gather_done done, void *arg);
+bool gather_take(struct steward *s, const struct message *m);
+
+int control_start(struct steward *s, int listen_fd, struct err *err) __attribute__((warn_unused_result));
+void control_stop(struct steward *s);
+
+int api_start(struct steward *s, int listen_fd, struct err *err) __attribute__((warn_unused_result));
+
+#endif
