@@ -1,0 +1,21 @@
+/* Requests of commands: through the control socket of a running Weir, else on the files, under the folder's lock. */
+#ifndef CLI_ASK_H
+#define CLI_ASK_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+/*
+ * dir: --dir or NULL.  Takes request over.  *answer is filled when 0 is returned (the answer was ok); its owner is the
+ * caller.  -1: err is what the other side said, or why it could not be asked.
+ */
+int ask(const char *dir, json_t *request, json_t **answer, struct err *err);
+
+/* One JSON line on standard output, without the member "ok". */
+void ask_print(json_t *answer);
+/* A decision's exit: prints what came of it or the error. what: "approve", ... */
+struct command;
+int ask_decide(const struct command *self, const char *dir, json_t *request, int json);
+
+#endif

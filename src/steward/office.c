@@ -1,0 +1,155 @@
+#include "steward/office.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "config/keys.h"
+#include "keeper/control.h"
+#include "keeper/keeper.h"
+#include "steward/desk.h"
+
+struct office {
+	struct registry *registry;
+	struct keeper_books books;
+	char who[WHO_MAX + 1];
+};
+
+/* A decision under way; everything that must be released stands in one place. */
+struct taking {
+	struct decided x;
+	struct plan_file now, then;
+	bool has_now, has_then;
+	struct contract *proposed;
+	struct buf bytes;
+};
+
+static void taking_release(struct taking *t)
+{
+	if (t->has_now)
+		plan_file_release(&t->now);
+	if (t->has_then)
+		plan_file_release(&t->then);
+	contract_free(&t->proposed);
+	buf_release(&t->bytes);
+}
+
+static int ask(struct office *o, const struct decision *d, struct taking *t, enum flow *others, struct err *err)
+{
+	uint8_t digest[32];
+	json_t *q = json_pack("{s:s, s:I}", "vendor", d->vendor, "version", (json_int_t)(d->kind == DECIDE_APPROVE ? d->version : 0));
+	json_t *a = desk_contract_get(o->registry, q);
+	json_decref(q);
+	int r = control_check(a, err);
+	const json_t *json = json_object_get(a, "json");
+	const char *hex = json_string_value(json_object_get(a, "digest"));
+	*others = (enum flow)json_integer_value(json_object_get(a, "others"));
+	if (r == 0 && d->kind == DECIDE_APPROVE)
+		r = hex && hex_decode(hex, strlen(hex), digest, 32)
+			    ? keeper_contract(json_string_value(json), json_string_length(json), digest, d->vendor, d->version, &t->proposed, err)
+			    : err_set(err, ERR_BUG, "the registry's answer holds no contract");
+	json_decref(a);
+	return r;
+}
+
+static int take(struct office *o, const struct decision *d, struct taking *t, struct err *err)
+{
+	enum flow others = FLOW_OPEN;
+	int got = keeper_load(&o->books, d->vendor, &t->now, err);
+	t->has_now = got == 1;
+	if (got < 0)
+		return -1;
+	const struct plan_file *now = t->has_now ? &t->now : NULL;
+	bool first = keeper_asks_first(d, now);
+	if (first && ask(o, d, t, &others, err) < 0)
+		return -1;
+	if (keeper_next(&o->books, d, now, others, &t->proposed, &t->then, err) < 0)
+		return -1;
+	t->has_then = true;
+	keeper_sign(&o->books, &t->then, &t->bytes);
+	keeper_decided(d, &t->then, &t->x);
+	if (first && registry_record(o->registry, &t->x, NULL, err) < 0)
+		return -1;
+	if (keeper_write(&o->books, &t->then, &t->bytes, err) < 0)
+		return -1;
+	return first ? 0 : registry_record(o->registry, &t->x, NULL, err);
+}
+
+static json_t *decide(struct office *o, const json_t *request)
+{
+	struct err err;
+	struct decision d;
+	struct taking t = {0};
+	buf_init(&t.bytes, 0);
+	int r = decision_parse(request, &d, &err);
+	memcpy(d.who, o->who, sizeof d.who);
+	d.at = clock_now();
+	if (r == 0 && d.kind == DECIDE_DROP)
+		r = err_set(&err, ERR_AGAIN, "queues are dropped by the running courier: start `weir serve` first");
+	if (r == 0)
+		r = take(o, &d, &t, &err);
+	json_t *answer = r == 0 ? decided_to_json(&t.x) : control_refusal(&err);
+	if (r == 0)
+		json_object_set_new(answer, "ok", json_true());
+	taking_release(&t);
+	return answer;
+}
+
+static int open_keys(const char *dir, struct keeper_books *b, struct err *err)
+{
+	char *path = xasprintf("%s/keys", dir);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? err_sys(err, "%s", path) : 0;
+	if (r == 0)
+		r = key_file_read(fd, KEY_SIGNING_PUBLIC, b->public_key, err);
+	if (r == 0)
+		r = key_file_read(fd, KEY_SIGNING_SECRET, b->secret, err);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return r;
+}
+
+static int open_office(const char *dir, struct office *o, struct err *err)
+{
+	char *db = xasprintf("%s/state/registry.db", dir), *plans = xasprintf("%s/state/plan", dir);
+	struct users *u = users_load();
+	*o = (struct office){.books = {.io = &fio_os}};
+	users_name(u, getuid(), o->who, sizeof o->who);
+	users_free(&u);
+	o->books.plans = open(plans, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = o->books.plans < 0 ? err_sys(err, "%s", plans) : crypt_init(err);
+	if (r == 0)
+		r = open_keys(dir, &o->books, err);
+	if (r == 0)
+		r = registry_open(db, &o->registry, err);
+	free(db);
+	free(plans);
+	return r;
+}
+
+static void close_office(struct office *o)
+{
+	registry_close(&o->registry);
+	if (o->books.plans >= 0)
+		close(o->books.plans);
+	crypt_wipe(&o->books, sizeof o->books);
+}
+
+json_t *office_do(const char *dir, const json_t *request)
+{
+	struct office o;
+	struct err err;
+	json_t *answer;
+	const char *word = json_string_value(json_object_get(request, "do"));
+	if (open_office(dir, &o, &err) < 0)
+		answer = control_refusal(&err);
+	else if (word && decision_kind_of(word) >= 0)
+		answer = decide(&o, request);
+	else
+		answer = desk_do(o.registry, request, o.who, clock_now());
+	close_office(&o);
+	return answer;
+}
