@@ -456,6 +456,8 @@ static int sim_punch(void *ctx, int fd, uint64_t off, uint64_t n)
 static int sim_stat(void *ctx, int fd, struct fio_stat *st)
 {
 	struct fio_sim *s = ctx;
+	if (fate(s, true) != FATE_DO)
+		return -1;
 	const struct node *n = node_of(s, fd);
 	*st = (struct fio_stat){.size = n->live.n, .on_disk = n->live.n, .is_dir = n->is_dir};
 	return 0;

@@ -17,13 +17,13 @@
 struct fio_sim;
 
 struct fio_sim_faults {
-	/* Calls are counted from 1; 0: never.  All calls but close, stat and free_bytes count. */
+	/* Calls are counted from 1; 0: never.  All calls but close and free_bytes count. */
 	uint64_t crash_at;	/* this call may do its work or not, and from then on every call fails */
 	uint64_t fail_at;	/* this call fails with fail_errno */
 	uint64_t fail_times;	/* and as many in all, from there on */
 	int fail_errno;
 	bool fail_short;	/* a failing write first writes a part and says so */
-	bool fail_reads;	/* also open without O_CREAT, pread and list; else those are spared */
+	bool fail_reads;	/* also open without O_CREAT, pread, stat and list; else those are spared */
 	/* Broken disks, or programs: the sync says 0 and does nothing. */
 	bool lose_file_sync, lose_dir_sync;
 };

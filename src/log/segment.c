@@ -129,6 +129,8 @@ static const uint8_t *segment_at(struct segment *s, uint64_t off, size_t n)
 	struct fio_stat st;
 	if (s->io->stat(s->io->ctx, s->fd, &st) == 0)
 		s->size = st.size;
+	else
+		s->unreadable = true;
 	if (off > s->size || s->size - off < n)
 		return NULL;
 	size_t want = n > WINDOW ? n : WINDOW;
