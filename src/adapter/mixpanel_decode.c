@@ -180,7 +180,7 @@ static struct span basic_user(struct span auth, struct arena *a)
 		return (struct span){NULL, 0};
 	char *to = arena_alloc(a, auth.len + PAD);
 	ssize_t len = to ? base64_decode(auth.at + n, auth.len - n, to) : -1;
-	if (len < 2 || to[len - 1] != ':' || memchr(to, ':', (size_t)len) != to + len - 1)
+	if (len < 2 || memchr(to, ':', (size_t)len) != to + len - 1)
 		return (struct span){NULL, 0};
 	return (struct span){to, (size_t)len - 1};
 }
