@@ -182,6 +182,13 @@ static bool scalar_value(struct walk *w, const struct node *n, const struct valu
 {
 	const struct act *a = n->act;
 	size_t mark = w->b->len;
+	if (n->plain && w->quiet) {
+		size_t quotes = v->type == '"';
+		put(w->b, v->at - quotes, v->len + 2 * quotes);
+		leaf_left(w, a->leaf);
+		*kept = true;
+		return true;
+	}
 	w->found = 0;
 	*kept = false;
 	if (n->attribute != ATTR_NONE)
@@ -366,41 +373,143 @@ static bool stranger(struct walk *w, struct span key, uint32_t off, uint32_t dep
 	return true;
 }
 
+/* One key: its text, and where its value starts. */
+struct key_at {
+	uint32_t open, close, value;
+	bool escaped;
+};
+
+static bool read_key(struct walk *w, struct key_at *k)
+{
+	w->s->keys++;
+	if (!json_string(w->s, &k->close, &k->escaped))
+		return false;
+	uint32_t colon = json_next(w->s);
+	if (w->s->text[colon] != ':')
+		return fail(w, colon, "a colon belongs here");
+	k->value = json_next(w->s);
+	return true;
+}
+
+static bool walk_key(struct walk *w, const struct node *n, const struct key_at *key, uint64_t visit_no, uint32_t depth,
+		     uint32_t *end, bool *first)
+{
+	const char *const t = w->s->text;
+	const struct span quoted = {t + key->open, key->close + 1 - key->open};
+	const struct node *k = lookup(w, n, quoted.at + 1, (uint32_t)quoted.len - 2, key->escaped);
+	if (__builtin_expect(w->explaining, 0))
+		explain_push_key(w, (struct span){quoted.at + 1, quoted.len - 2}, key->escaped);
+	if (!k)
+		return stranger(w, quoted, key->value, depth, end, first);
+	size_t before = w->b->len;
+	key_seen(w, k, visit_no);
+	if (!member(w, k, quoted, key->value, depth, end, first))
+		return false;
+	if (w->b->len > before)
+		w->sc->done[k->id] = visit_no;
+	return true;
+}
+
+/* `"key":value` of a bare keep, in one copy when nothing stands between. */
+static void plain_member(struct walk *w, const struct node *k, const char *key, const char *close, const char *value,
+			 const char *end, bool first)
+{
+	struct buf *b = w->b;
+	size_t most = (size_t)(end - key) + 128;
+	if (b->len + most > b->cap && !buf_reserve(b, most))
+		return;
+	if (!first)
+		b->data[b->len++] = ',';
+	if (__builtin_expect(value == close + 2, 1)) {
+		put(b, key, (size_t)(end - key));
+	} else {
+		put(b, key, (size_t)(close + 1 - key));
+		putc_raw(b, ':');
+		put(b, value, (size_t)(end - value));
+	}
+	leaf_left(w, k->act->leaf);
+}
+
+/*
+ * The ordinary members of an object: a key of plain ASCII whose value is dropped, or is such a string, a number or a
+ * literal under a bare `keep` that the detectors pass.  *open is the quote of the first key.  Stops at the quote of the
+ * first member that is anything else (*open; pos is behind it) and at the closing brace.
+ */
+static bool easy_members(struct walk *w, const struct node *n, uint64_t visit_no, uint32_t depth, uint32_t *open, bool *first)
+{
+	struct json_scan *const s = w->s;
+	const char *const t = s->text;
+	const bool detect = w->env->detect;
+	const char *key = t + *open, *p;
+	uint32_t end;
+	for (;;) {
+		const char *close = json_find(s, key + 1);
+		if (*close != '"')
+			break;
+		p = json_space(close + 1);
+		if (*p != ':')
+			break;
+		const char *value = json_space(p + 1);
+		const struct node *k = node_child(n, key + 1, (uint32_t)(close - key - 1));
+		const bool quoted = *value == '"';
+		if (k && (!k->plain || w->sc->seen[k->id] == visit_no || *value == '{' || *value == '['))
+			break;
+		if (quoted) {
+			p = json_find(s, value + 1);
+			if (*p++ != '"')
+				break;
+		} else {
+			s->pos = (uint32_t)(value - t) + 1;
+			if (!(*value == '{' || *value == '[' ? json_skip(s, (uint32_t)(value - t), depth, &end)
+							     : json_scalar(s, (uint32_t)(value - t), &end)))
+				return false;
+			p = t + end;
+		}
+		if (k) {
+			if (detect && detect_maybe(value + quoted, (size_t)(p - value) - 2 * quoted))
+				break;
+			w->sc->seen[k->id] = w->sc->done[k->id] = visit_no;
+			plain_member(w, k, key, close, value, p, *first);
+			*first = false;
+		}
+		s->keys++;
+		p = json_space(p);
+		key = p;
+		if (*p != ',')
+			goto out;
+		key = json_space(p + 1);
+		if (*key != '"')
+			return fail(w, (uint32_t)(key - t), "a key belongs here");
+	}
+out:
+	*open = (uint32_t)(key - t);
+	s->pos = *open + 1;
+	return true;
+}
+
 static bool walk_object(struct walk *w, const struct node *n, uint32_t depth, uint32_t *end)
 {
 	const char *const t = w->s->text;
 	const uint64_t visit_no = ++w->sc->gen;
 	const size_t path = w->sc->path.len;
-	bool first = true, escaped;
+	struct key_at key;
+	bool first = true;
 	putc_raw(w->b, '{');
 	if (n->splice)
 		w->a->splice = (uint32_t)(w->b->len - w->a->at);
-	uint32_t e = json_next(w->s), close, off;
+	uint32_t e = json_next(w->s);
+	if (t[e] != '}' && t[e] != '"')
+		return fail(w, e, "a key belongs here");
 	while (t[e] != '}') {
-		if (t[e] != '"')
-			return fail(w, e, "a key belongs here");
-		w->s->keys++;
-		if (!json_string(w->s, &close, &escaped))
+		if (!w->explaining && !hook_broken(1) && !easy_members(w, n, visit_no, depth, &e, &first))
 			return false;
-		uint32_t colon = json_next(w->s);
-		if (t[colon] != ':')
-			return fail(w, colon, "a colon belongs here");
-		off = json_next(w->s);
-		struct span key = {t + e, close + 1 - e};
-		const struct node *k = lookup(w, n, t + e + 1, close - e - 1, escaped);
-		if (__builtin_expect(w->explaining, 0))
-			explain_push_key(w, (struct span){t + e + 1, close - e - 1}, escaped);
-		if (!k) {
-			if (!stranger(w, key, off, depth, end, &first))
-				return false;
-		} else {
-			key_seen(w, k, visit_no);
-			size_t before = w->b->len;
-			if (!member(w, k, key, off, depth, end, &first))
-				return false;
-			if (w->b->len > before)
-				w->sc->done[k->id] = visit_no;
-		}
+		if (t[e] == '}')
+			break;
+		if (t[e] != '"')
+			return fail(w, e, "a comma or } belongs here");
+		key.open = e;
+		if (!read_key(w, &key) || !walk_key(w, n, &key, visit_no, depth, end, &first))
+			return false;
 		w->sc->path.len = path;
 		e = json_next(w->s);
 		if (t[e] == '}')
@@ -507,7 +616,7 @@ static bool visit(struct walk *w, const struct node *n, uint32_t off, uint32_t d
 		return read_scalar(w, off, &v, end) && scalar_value(w, n, &v, kept);
 	if (n->act && n->act->action == ACT_CONST)
 		return visit_const(w, n, off, depth, end, kept);
-	if ((c == '{' ? !n->table || !n->kids_len : !n->element) || (n->act && n->act->action == ACT_DROP && n->act->rule))
+	if ((c == '{' ? !n->kids_len : !n->element) || (n->act && n->act->action == ACT_DROP && n->act->rule))
 		return refused(w, n, off, depth, end);
 	if (depth + 1 > w->s->depth_max)
 		return json_fail(w->s, ERR_LIMIT, off, "nested too deep");
@@ -578,8 +687,7 @@ static bool object_read(struct walk *w, enum object_kind kind, uint32_t off, uin
 		return false;
 	w->s->keys = keys;
 	w->b->len = w->a->at;
-	json_scan_seek(w->s, off);
-	json_next(w->s);	/* the brace */
+	w->s->pos = off + 1;	/* behind the brace */
 	object_begin(w, OBJECT_LINK);
 	return walk_object(w, w->plan->root[OBJECT_LINK], depth + 1, end);
 }
@@ -709,7 +817,7 @@ int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kin
 {
 	struct scratch *sc = out->scratch;
 	struct walk w = {.plan = p, .env = env, .out = out, .sc = sc, .s = &sc->scan, .b = &out->bytes,
-			 .explaining = env->explain != NULL};
+			 .explaining = env->explain != NULL, .quiet = !env->explain && !env->detect};
 	uint32_t end, depth = env->limits.depth ? env->limits.depth : 64;
 	if (n >= UINT32_MAX - JSON_PAD)
 		return err_set(err, ERR_LIMIT, "longer than 4 GiB");

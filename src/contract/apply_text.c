@@ -31,7 +31,9 @@ static bool decimal_read(struct span s, struct decimal *d)
 {
 	size_t i = 0;
 	bool seen = false;
-	*d = (struct decimal){.n = 0};
+	d->negative = false;	/* not the digits: half a kilobyte */
+	d->n = 0;
+	d->point = 0;
 	if (i < s.len && s.at[i] == '-') {
 		d->negative = true;
 		i++;
@@ -170,6 +172,17 @@ static bool whole(struct span s, int64_t *out)
 	struct decimal d;
 	int64_t v = 0;
 	bool rest = false;
+	size_t n = 0;
+	while (n < s.len && n < 15 && is_digit(s.at[n]))	/* the ordinary case: digits, perhaps a point and digits */
+		v = v * 10 + (s.at[n++] - '0');
+	size_t more = n + (n < s.len && n > 0 && s.at[n] == '.');
+	while (more > n && more < s.len && is_digit(s.at[more]))
+		more++;
+	if (n && more == s.len) {
+		*out = v;
+		return v < too_large;
+	}
+	v = 0;
 	if (!decimal_read(s, &d) || d.point > 30)
 		return false;
 	for (long i = 0; i < d.point; i++) {

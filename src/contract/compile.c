@@ -146,24 +146,60 @@ static struct node *at_slot_path(struct plan *p, struct node *n, const char *pat
 	return n;
 }
 
-static void hash_table(struct plan *p, struct node *n)
+#define ONES(n) ((n) >= 8 ? ~0ull : (1ull << (8 * ((n) & 7))) - 1)
+const uint64_t key_mask[2][17] = {
+	{ONES(0), ONES(1), ONES(2), ONES(3), ONES(4), ONES(5), ONES(6), ONES(7), ONES(8), ONES(8), ONES(8), ONES(8), ONES(8),
+	 ONES(8), ONES(8), ONES(8), ONES(8)},
+	{0, 0, 0, 0, 0, 0, 0, 0, 0, ONES(1), ONES(2), ONES(3), ONES(4), ONES(5), ONES(6), ONES(7), ONES(8)},
+};
+
+static bool place_all(struct node *n)
 {
-	if (n->table || (!n->kids_len && !n->element))
-		return;	/* done before: the fields of several operations are one subtree */
-	uint32_t places = 8;
+	memset(n->places, 0, (n->mask + 1) * sizeof *n->places);
+	for (size_t i = 1; i <= n->kids_len; i++) {
+		const struct child *c = &n->table[i];
+		uint16_t *at = &n->places[key_hash(c->head, c->tail, c->len, n->seed) & n->mask];
+		if (*at)
+			return false;
+		*at = (uint16_t)i;
+	}
+	return true;
+}
+
+/* A seed and a size under which no two keys meet: lookup is one comparison, without a loop to mispredict. */
+static void hash_place(struct plan *p, struct node *n)
+{
+	enum { SEEDS = 64, PLACES_MAX = 1 << 22 };
+	uint32_t places = 8, tries = 0;
 	while (places < 4 * n->kids_len)
 		places *= 2;
-	n->mask = places - 1;
-	n->table = take(p, places * sizeof *n->table);
+	n->seed = 0x9e3779b97f4a7c15ull;
+	for (;; n->seed = (n->seed * 6364136223846793005ull + 1442695040888963407ull) | 1, tries++) {
+		must(places <= PLACES_MAX && n->kids_len < UINT16_MAX);
+		if (tries % SEEDS == 0) {
+			places *= tries ? 2 : 1;
+			n->places = take(p, places * sizeof *n->places);
+			n->mask = places - 1;
+		}
+		if (place_all(n))
+			return;
+	}
+}
+
+static void hash_table(struct plan *p, struct node *n)
+{
+	const struct act *a = n->act;
+	n->plain = a && a->leaf >= 0 && a->action == ACT_KEEP && a->max < 0 && n->attribute == ATTR_NONE && !n->kids_len &&
+		   !n->element && (!a->slot || a->role == SLOT_KEEP || (a->rule && a->role == SLOT_INSERT_ID));
+	if (n->table)
+		return;	/* done before: the fields of several operations are one subtree */
 	n->makes = take(p, n->kids_len * sizeof *n->makes);
+	n->table = take(p, (n->kids_len + 1) * sizeof *n->table);
+	n->table[0].len = UINT32_MAX;
 	for (size_t i = 0; i < n->kids_len; i++) {
 		struct node *k = n->kids[i];
 		uint32_t len = (uint32_t)k->name.len;
-		struct child c = {key_head(k->name.at, len), key_tail(k->name.at, len), k->name.at, len, k};
-		uint32_t at = key_hash(c.head, c.tail, len) & n->mask;
-		while (n->table[at].node)
-			at = (at + 1) & n->mask;
-		n->table[at] = c;
+		n->table[i + 1] = (struct child){key_word(k->name.at, len, 0), key_tail(k->name.at, len), k->name.at, len, k};
 		hash_table(p, k);
 		n->kept |= k->kept;
 		if (k->made)
@@ -173,6 +209,7 @@ static void hash_table(struct plan *p, struct node *n)
 		hash_table(p, n->element);
 		n->kept |= n->element->kept;
 	}
+	hash_place(p, n);
 }
 
 /* ---- leaves --------------------------------------------------------------------------------------------------- */

@@ -29,19 +29,22 @@ struct act {
 
 struct node;
 struct child {
-	uint64_t head, tail;	/* first and last eight bytes of the key */
+	uint64_t head, tail;	/* first eight bytes of the key; the second eight, or a hash of the rest of a long one */
 	const char *key;
 	uint32_t len;
-	struct node *node;	/* NULL: an empty place of the table */
+	struct node *node;
 };
 
 struct node {
 	uint32_t id;		/* place in scratch.seen */
-	struct child *table;	/* hash table, mask + 1 places; NULL: no keys */
+	struct child *table;	/* its keys, from 1; table[0] equals nothing */
+	uint16_t *places;	/* hash & mask -> place in table: a hash without collisions */
 	uint32_t mask;
+	uint64_t seed;
 	struct node *element;	/* of an array here */
 	struct act *act;
 	enum attribute_id attribute;
+	bool plain;		/* a bare `keep`: its bytes are copied when the detectors have nothing to say */
 	bool kept;		/* something at or under this node may leave */
 	bool made;		/* the gate fills it when it is absent: a minted leaf, or the way to one or to the splice */
 	bool splice;		/* the credential goes behind this object's brace */
@@ -75,37 +78,43 @@ struct plan {
 	size_t leaves_len, leaves_cap;
 };
 
-static inline uint64_t key_head(const char *k, uint32_t len)
+/* Masks for the first and the second eight bytes of a key, by its length up to 16. */
+extern const uint64_t key_mask[2][17];
+
+static inline uint64_t key_word(const char *k, uint32_t len, int which)
 {
 	uint64_t w;
-	memcpy(&w, k, 8);	/* 64 readable bytes stand behind every text */
-	return len >= 8 ? w : w & ((1ull << (8 * len)) - 1);
+	memcpy(&w, k + 8 * which, 8);	/* 64 readable bytes stand behind every text */
+	return w & key_mask[which][len < 16 ? len : 16];
+}
+/* Of a long key: everything behind its first eight bytes. */
+static inline uint64_t key_rest(const char *k, uint32_t len)
+{
+	uint64_t h = len, w;
+	for (uint32_t i = 8; i < len; i += 8) {
+		memcpy(&w, k + i, 8);
+		w &= key_mask[0][len - i < 16 ? len - i : 16];
+		h = (h ^ w) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	return h;
 }
 static inline uint64_t key_tail(const char *k, uint32_t len)
 {
-	uint64_t w = 0;
-	if (len > 8)
-		memcpy(&w, k + len - 8, 8);
-	return w;
+	return len <= 16 ? key_word(k, len, 1) : key_rest(k, len);
 }
-static inline uint32_t key_hash(uint64_t head, uint64_t tail, uint32_t len)
+static inline uint32_t key_hash(uint64_t head, uint64_t tail, uint32_t len, uint64_t seed)
 {
-	uint64_t h = (head ^ (tail << 7 | tail >> 57) ^ len) * 0x9e3779b97f4a7c15ull;
-	return (uint32_t)(h >> 40);
+	return (uint32_t)(((head ^ (tail << 7 | tail >> 57) ^ len) * seed) >> 40);
 }
-/* 64 bytes must be readable behind key. */
-static inline struct node *node_child(const struct node *n, const char *key, uint32_t len)
+/* 64 bytes must be readable behind key.  The table has no collisions: one place, one comparison. */
+static inline const struct node *node_child(const struct node *n, const char *key, uint32_t len)
 {
-	if (!n->table)
-		return NULL;
-	uint64_t head = key_head(key, len), tail = key_tail(key, len);
-	for (uint32_t i = key_hash(head, tail, len) & n->mask;; i = (i + 1) & n->mask) {
-		const struct child *c = &n->table[i];
-		if (!c->node)
-			return NULL;
-		if (c->head == head && c->tail == tail && c->len == len && (len <= 16 || memcmp(c->key, key, len) == 0))
-			return c->node;
-	}
+	uint64_t head = key_word(key, len, 0), tail = key_tail(key, len);
+	const struct child *c = &n->table[n->places[key_hash(head, tail, len, n->seed) & n->mask]];
+	if (((c->head ^ head) | (c->tail ^ tail) | (c->len ^ len)) == 0 && (len <= 16 || memcmp(c->key, key, len) == 0))
+		return c->node;
+	return NULL;
 }
 
 /* ---- one walk ------------------------------------------------------------------------------------------------- */
@@ -165,7 +174,7 @@ struct walk {
 	struct applied *a;
 	uint32_t index;
 	enum drop_reason drop;
-	bool explaining;
+	bool explaining, quiet;	/* quiet: nobody looks at what is kept */
 	bool name_ok, link, operation_seen;
 	struct span name;	/* the event's, unescaped, in the arena or input (explain) */
 	unsigned found;		/* by the act that runs now */

@@ -1,15 +1,10 @@
-/* RFC 8259 sections 2 to 7, read off the index of index.c. */
+/* RFC 8259 sections 2 to 7; strings in UTF-8 (RFC 3629 section 4). */
 #include "json/json.h"
 
 bool json_fail(struct json_scan *s, enum err_code code, uint32_t off, const char *why)
 {
 	if (s->code)
 		return false;
-	if (s->stop_at <= off) {
-		code = ERR_SYNTAX;
-		off = s->stop_at;
-		why = s->stop_why;
-	}
 	s->code = code;
 	s->fail_at = off;
 	s->fail_why = why;
@@ -43,15 +38,44 @@ static bool escape_ok(const char *p)
 	}
 }
 
-bool json_string_escapes(struct json_scan *s, uint32_t e, uint32_t *close)
+/* Length of the UTF-8 sequence at p, 0 when there is none.  The zero behind the text ends a cut one. */
+static unsigned utf8_sequence(const uint8_t *p)
 {
-	const char *t = s->text;
-	for (; e < s->n && t[e] == '\\'; e = json_next(s))
-		if (!escape_ok(t + e))
-			return json_fail(s, ERR_SYNTAX, e, "no such escape (RFC 8259 section 7)");
-	if (t[e] != '"' || e >= s->n)
-		return unexpected(s, e, "the string is not closed");
-	*close = e;
+	uint8_t c = p[0], lo = 0x80, hi = 0xbf;
+	unsigned k = c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+	if (k == 0)
+		return 0;
+	lo = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : lo;
+	hi = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : hi;
+	if (p[1] < lo || p[1] > hi)
+		return 0;
+	for (unsigned i = 2; i < k; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return k;
+}
+
+bool json_string_rest(struct json_scan *s, const char *at, uint32_t *close, bool *escaped)
+{
+	for (; *at != '"'; at = json_find(s, at)) {
+		uint32_t off = (uint32_t)(at - s->text);
+		if (*at == '\\') {
+			if (!escape_ok(at))
+				return json_fail(s, ERR_SYNTAX, off, "no such escape (RFC 8259 section 7)");
+			*escaped = true;
+			at += 2;
+		} else if ((uint8_t)*at < 0x80) {
+			return unexpected(s, off, "control character in a string (RFC 8259 section 7)");
+		} else {
+			for (unsigned k; (uint8_t)*at >= 0x80; at += k) {
+				k = utf8_sequence((const uint8_t *)at);
+				if (k == 0)
+					return json_fail(s, ERR_SYNTAX, (uint32_t)(at - s->text), "not UTF-8 (RFC 3629)");
+			}
+		}
+	}
+	*close = (uint32_t)(at - s->text);
+	s->pos = *close + 1;
 	return true;
 }
 
@@ -98,10 +122,36 @@ static const char *number(const char *p, bool *bad)
 	return p;
 }
 
+/*
+ * An integer or a decimal fraction of less than 15 bytes, without a loop or a branch on its length: those are what
+ * numbers cost.  0 when it is anything else, or wrong.
+ */
+static size_t short_number(const char *p)
+{
+#if defined(__SSE2__)
+	__m128i v = _mm_sub_epi8(_mm_loadu_si128((const void *)p), _mm_set1_epi8('0'));
+	unsigned m = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(9)), v));
+	unsigned sign = *p == '-';
+	unsigned whole = (unsigned)__builtin_ctz(~(m >> sign)), dot = sign + whole;	/* the byte behind the whole part */
+	unsigned rest = (unsigned)__builtin_ctz(~(m >> dot >> 1)), has = p[dot] == '.';
+	unsigned end = dot + (has ? 1 + rest : 0);
+	bool zeros = p[sign] == '0' && whole > 1;
+	return whole == 0 || zeros || (has && rest == 0) || end > 14 ? 0 : end;
+#else
+	(void)p;
+	return 0;
+#endif
+}
+
 bool json_scalar(struct json_scan *s, uint32_t off, uint32_t *end)
 {
 	const char *t = s->text + off, *p;
 	bool bad = false;
+	size_t n = short_number(t);
+	if (n && off + n < s->n && number_class[(uint8_t)t[n]] == N_DELIM) {
+		*end = s->pos = off + (uint32_t)n;
+		return true;
+	}
 	if (*t == '-' || digit(*t)) {
 		p = number(t, &bad);
 	} else {
@@ -113,7 +163,7 @@ bool json_scalar(struct json_scan *s, uint32_t off, uint32_t *end)
 	uint32_t at = (uint32_t)(p - s->text);
 	if (bad || (at < s->n && number_class[(uint8_t)*p] != N_DELIM))
 		return unexpected(s, at, "not a JSON value (RFC 8259 section 3)");
-	*end = at;
+	*end = s->pos = at;
 	return true;
 }
 
@@ -193,7 +243,7 @@ bool json_end(struct json_scan *s)
 	uint32_t e = json_next(s);
 	if (e < s->n)
 		return json_fail(s, ERR_SYNTAX, e, "text behind the value");
-	return s->stop_at == UINT32_MAX || json_fail(s, ERR_SYNTAX, s->n, "");
+	return true;
 }
 
 int json_check(const char *text, size_t n, const struct json_limits *l, struct err *err)

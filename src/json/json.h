@@ -2,9 +2,8 @@
  * JSON by RFC 8259, strictly, in UTF-8 (RFC 3629), over bytes in memory.  Pure; no allocation; one thread a scanner.
  *
  * The hot path works on the caller's bytes and edits by copying spans: what is kept is kept byte for byte.  64 readable
- * bytes (zeros) must follow every input.  A structural index is made by the widest SIMD kernel the machine has (AVX2,
- * SSE2, plain C), chosen at run time, one window of the text at a time; a grammar reads the index and never looks at
- * the inside of a string.
+ * bytes (zeros; at least the first is one) must follow every input: they stop every loop.  One pass: the grammar walks
+ * the bytes, strings are searched by the widest SIMD kernel the machine has (AVX2, SSE2, plain C), chosen at run time.
  */
 #ifndef JSON_JSON_H
 #define JSON_JSON_H
@@ -18,6 +17,10 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 enum { JSON_PAD = 64, JSON_DEPTH_MAX = 256 };
 
@@ -46,65 +49,68 @@ void json_escape(struct buf *b, const char *text, size_t n);
 
 /* ---- scanner -------------------------------------------------------------------------------------------------- */
 
-/*
- * An entry of the index is the offset of a byte that the grammar must see: both quotes of a string, each backslash that
- * starts an escape, { } [ ] : , outside strings, and the first byte of any other run (numbers, literals, rubbish).
- * Behind the last one stands n, where text[n] is 0, for ever.  Bytes that can't stand in any text (bad UTF-8, a control
- * character in a string) end the index early; the grammar then meets n and json_fail puts the blame on that byte.
- */
-enum { JSON_WINDOW = 16384 };
 struct json_scan {
 	const char *text;
 	uint32_t n;
+	uint32_t pos;		/* of the next byte to read */
 	uint32_t depth_max;
 	uint32_t keys;		/* object members read so far */
-	const uint32_t *at, *end;	/* unread entries */
-	uint32_t pos;		/* the index is made up to here */
-	uint32_t utf8_to;	/* sequences are checked up to here */
-	uint32_t stop_at;	/* offset of the byte that ended the index early; UINT32_MAX */
-	const char *stop_why;
-	uint64_t escaped, in_string, in_scalar;	/* carried from block to block */
+	bool near;		/* the first 16 bytes of a string are searched in line (SSE2) */
+	const char *(*find)(const char *p);	/* the kernel: json_find_plain and its like */
 	enum err_code code;	/* what json_fail was told */
 	uint32_t fail_at;
 	const char *fail_why;
-	uint32_t index[JSON_WINDOW + 72];
 };
 
 /* n must be under UINT32_MAX - JSON_PAD. */
 void json_scan_init(struct json_scan *s, const char *text, size_t n, uint32_t depth_max);
-/* Go on from off, which must lie outside any string and any number. */
-void json_scan_seek(struct json_scan *s, uint32_t off);
-void json_refill(struct json_scan *s);
 /* Always false, so that a caller can write `return json_fail(...)`; the first failure stays. */
 bool json_fail(struct json_scan *s, enum err_code code, uint32_t off, const char *why);
 int json_scan_err(const struct json_scan *s, struct err *err);	/* -1 */
 
+static inline const char *json_space(const char *p)
+{
+	while (__builtin_expect((uint8_t)*p <= ' ', 0) && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+		p++;
+	return p;
+}
+/* The offset of the next byte that isn't white space; at the end n, where text[n] is 0. */
 static inline uint32_t json_next(struct json_scan *s)
 {
-	if (__builtin_expect(s->at == s->end, 0))
-		json_refill(s);
-	return *s->at++;
-}
-static inline uint32_t json_peek(struct json_scan *s)
-{
-	if (__builtin_expect(s->at == s->end, 0))
-		json_refill(s);
-	return *s->at;
+	uint32_t off = (uint32_t)(json_space(s->text + s->pos) - s->text);
+	s->pos = off + (off < s->n);
+	return off;
 }
 
-/* The slow half of json_string: the entry e isn't the closing quote. */
-bool json_string_escapes(struct json_scan *s, uint32_t e, uint32_t *close);
-/* Behind an opening quote: the offset of the closing one; escapes are checked. */
+/* The first byte that ends a string, starts an escape, is a control character or isn't ASCII: " \\ <20 >7f. */
+static inline const char *json_find(const struct json_scan *s, const char *p)
+{
+#if defined(__SSE2__)
+	if (__builtin_expect(s->near, 1)) {
+		__m128i v = _mm_loadu_si128((const void *)p);
+		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+					   _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)));	/* signed: bytes over 7f too */
+		unsigned m = (unsigned)_mm_movemask_epi8(hit);
+		if (m)
+			return p + __builtin_ctz(m);
+		p += 16;
+	}
+#endif
+	return s->find(p);
+}
+
+/* The slow half of json_string: at, the byte found, isn't the closing quote. */
+bool json_string_rest(struct json_scan *s, const char *at, uint32_t *close, bool *escaped);
+/* Behind an opening quote: the offset of the closing one; escapes and UTF-8 are checked. */
 static inline bool json_string(struct json_scan *s, uint32_t *close, bool *escaped)
 {
-	uint32_t e = json_next(s);
-	if (__builtin_expect(s->text[e] == '"', 1)) {
-		*close = e;
-		*escaped = false;
-		return true;
-	}
-	*escaped = true;
-	return json_string_escapes(s, e, close);
+	const char *at = json_find(s, s->text + s->pos);
+	*escaped = false;
+	if (__builtin_expect(*at != '"', 0))
+		return json_string_rest(s, at, close, escaped);
+	*close = (uint32_t)(at - s->text);
+	s->pos = *close + 1;
+	return true;
 }
 /* A number, true, false or null that starts at off: the offset behind it. */
 bool json_scalar(struct json_scan *s, uint32_t off, uint32_t *end);

@@ -97,17 +97,18 @@ static void errors_point(void **state)
 	}
 }
 
-/* Across every alignment and the seam between two windows. */
+/* At every alignment, and with long strings in front. */
 static void seams(void **state)
 {
+	enum { WIDE = 4096 };
 	(void)state;
 	static const char piece[] = "{\"k\\\\\\\"\":[1,-2.5e+3,\"\\u00e9\\ud83d\\ude00\",\"\xf0\x9f\x98\x80\",true,null]}";
-	char *text = calloc(1, 2 * JSON_WINDOW + JSON_PAD);
+	char *text = calloc(1, 2 * WIDE + JSON_PAD);
 	for (size_t k = 0; k < 3; k++) {
 		if (!json_kernel_force(kernels[k]))
 			continue;
 		for (size_t pad = 0; pad < 200; pad++) {
-			size_t lead = (pad < 100 ? 0 : JSON_WINDOW - 100) + pad, n = sizeof piece - 1;
+			size_t lead = (pad < 100 ? 0 : WIDE - 100) + pad, n = sizeof piece - 1;
 			struct err err = {0};
 			memset(text, ' ', lead);
 			memcpy(text + lead, piece, n);
