@@ -213,7 +213,7 @@ static void job_start(struct keeper *k)
 	j->id = ++k->next_id;
 	int r = read_request(k, j, &err);
 	if (r == 0)
-		r = keeper_load(&k->books, j->d.vendor, &j->now, &err);
+		r = keeper_load_for(&k->books, &j->d, &j->now, &err);
 	j->has_now = r == 1;
 	if (r < 0) {
 		fail(k, j, &err);
@@ -229,9 +229,10 @@ static void job_start(struct keeper *k)
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
 
-static enum flow others_of(const json_t *body)
+static enum flow others_of(const struct job *j, const json_t *body)
 {
-	json_int_t f = json_integer_value(json_object_get(body, "others"));
+	const json_t *v = json_object_get(body, j->d.kind == DECIDE_APPROVE ? "asked" : "others");
+	json_int_t f = json_is_integer(v) ? json_integer_value(v) : FLOW_QUARANTINED;
 	return f >= FLOW_OPEN && f <= FLOW_QUARANTINED ? (enum flow)f : FLOW_QUARANTINED;
 }
 
@@ -254,7 +255,7 @@ static void on_contract(struct keeper *k, struct job *j, const struct message *m
 		fail(k, j, &err);
 		return;
 	}
-	bool made = make_next(k, j, others_of(m->body), &proposed);
+	bool made = make_next(k, j, others_of(j, m->body), &proposed);
 	contract_free(&proposed);
 	if (!made)
 		return;

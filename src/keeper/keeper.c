@@ -41,8 +41,8 @@ void told_announce(struct keeper *k, const struct told *t, enum role to, uint64_
 	char sha[65];
 	hex_encode(t->sha256, 32, sha);
 	keeper_send(k, to, "plan",
-		    json_pack("{s:I, s:s, s:I, s:s, s:s}", "id", (json_int_t)id, "vendor", t->vendor, "serial", (json_int_t)t->serial,
-			      "sha256", sha, "flow", flow_names[t->flow]));
+		    json_pack("{s:I, s:s, s:I, s:s*, s:s}", "id", (json_int_t)id, "vendor", t->vendor, "serial", (json_int_t)t->serial,
+			      "sha256", t->serial ? sha : NULL, "flow", flow_names[t->flow]));
 }
 
 static json_t *text(struct span s)
@@ -62,8 +62,7 @@ json_t *resolve_body(uint64_t id, const struct contract *c)
 static void tell_all(struct keeper *k, enum role to)
 {
 	for (size_t i = 0; i < k->told_len; i++)
-		if (k->told[i].open)
-			told_announce(k, &k->told[i], to, 0);
+		told_announce(k, &k->told[i], to, 0);
 	keeper_send(k, to, "plans-end", json_object());
 }
 
@@ -88,7 +87,10 @@ static void report_plan(struct keeper *k, const struct plan_file *p)
 	keeper_send(k, ROLE_STEWARD, "event", body);
 }
 
-/* A plan that isn't ours, or damaged: that vendor stays closed and everybody hears of it. */
+/*
+ * A plan that isn't ours, or damaged: its vendor is announced without a hash, so that gate and courier know it and keep
+ * it closed.  Where a secret is missing, they keep it closed by themselves: they have no tokens, no credential.
+ */
 static bool start_vendor(void *arg, const char *vendor)
 {
 	struct keeper *k = arg;
@@ -99,6 +101,7 @@ static bool start_vendor(void *arg, const char *vendor)
 		return true;
 	if (got < 0) {
 		say(SAY_ERROR, "plan-refused", "vendor", S(vendor), "why", S(err.msg), NULL);
+		told_find(k, vendor, true)->flow = FLOW_QUARANTINED;
 		return true;
 	}
 	struct told *t = told_find(k, vendor, true);

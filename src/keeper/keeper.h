@@ -28,6 +28,8 @@ struct keeper_books {
 
 /* 1 the plan in force, 0 there is none, -1. */
 int keeper_load(const struct keeper_books *b, const char *vendor, struct plan_file *now, struct err *err) KEEPER_CHECKED;
+/* The same for a decision: a new approval replaces a plan that is damaged or not ours, so for it there is none. */
+int keeper_load_for(const struct keeper_books *b, const struct decision *d, struct plan_file *now, struct err *err) KEEPER_CHECKED;
 /* Every vendor that has a plan file; each() returns false to stop. */
 int keeper_vendors(const struct keeper_books *b, bool (*each)(void *arg, const char *vendor), void *arg,
 		   struct err *err) KEEPER_CHECKED;
@@ -43,7 +45,8 @@ int keeper_contract(const char *json, size_t n, const uint8_t digest[static 32],
 bool keeper_asks_first(const struct decision *d, const struct plan_file *now);
 
 /*
- * The plan that d makes of the one in force (now; NULL: none).  others: the strictest flow that rules and incidents ask.
+ * The plan that d makes of the one in force (now; NULL: none).  others: the strictest flow that rules and incidents ask
+ * (for approve: anybody, since the plan that held it may have gone).
  * proposed: the contract of d->version, for approve; taken over.  Not for DECIDE_DROP, which changes no plan
  * (keeper_check_drop).
  *

@@ -93,6 +93,13 @@ static int newest_first(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
+/* Serials of every plan that was ever signed for a vendor, newest first. */
+static void list_history(const struct keeper_books *b, int dir, struct serials *s)
+{
+	if (dir >= 0 && b->io->list(b->io->ctx, dir, note_serial, s) == 0 && s->n)
+		qsort(s->v, s->n, sizeof *s->v, newest_first);
+}
+
 static bool read_past(const struct keeper_books *b, int dir, uint64_t serial, const char *vendor, struct plan_file *out)
 {
 	char name[32];
@@ -116,18 +123,22 @@ static bool read_past(const struct keeper_books *b, int dir, uint64_t serial, co
 	return ok;
 }
 
-/* Fills next->sends.  What can't be read or isn't signed is left out: its frames wait for a person. */
-static void find_sends(const struct keeper_books *b, struct plan_file *next)
+/*
+ * Fills next->serial (above every one that was ever signed, also where the plan in force was removed or damaged) and
+ * next->sends.  What can't be read or isn't signed is left out: its frames wait for a person.
+ */
+static void look_back(const struct keeper_books *b, struct plan_file *next)
 {
 	struct serials s = {0};
 	struct plan *p = effective(next);
-	int dir = p ? open_history(b, next->vendor, false) : -1;
-	if (dir >= 0 && b->io->list(b->io->ctx, dir, note_serial, &s) == 0 && s.n)
-		qsort(s.v, s.n, sizeof *s.v, newest_first);
+	int dir = open_history(b, next->vendor, false);
+	list_history(b, dir, &s);
+	if (s.n && s.v[0] >= next->serial)
+		next->serial = s.v[0] + 1;
 	next->sends = xcalloc(HISTORY_SEEN, sizeof *next->sends);
-	for (size_t i = 0, seen = 0; i < s.n && seen < HISTORY_SEEN; i++) {
+	for (size_t i = 0, seen = 0; p && i < s.n && seen < HISTORY_SEEN; i++) {
 		struct plan_file then;
-		if (s.v[i] >= next->serial || !read_past(b, dir, s.v[i], next->vendor, &then))
+		if (!read_past(b, dir, s.v[i], next->vendor, &then))
 			continue;
 		seen++;
 		if (widens_or_equals(next, p, &then))
@@ -147,6 +158,13 @@ int keeper_load(const struct keeper_books *b, const char *vendor, struct plan_fi
 	if (plan_file_read(b->io, b->plans, vendor, b->public_key, NULL, now, err) == 0)
 		return 1;
 	return err->code == ERR_NOTFOUND ? 0 : -1;
+}
+
+int keeper_load_for(const struct keeper_books *b, const struct decision *d, struct plan_file *now, struct err *err)
+{
+	int got = keeper_load(b, d->vendor, now, err);
+	bool unusable = got < 0 && (err->code == ERR_CRYPTO || err->code == ERR_CORRUPT);
+	return unusable && d->kind == DECIDE_APPROVE ? 0 : got;
 }
 
 struct vendors {
@@ -364,7 +382,7 @@ int keeper_next(const struct keeper_books *b, const struct decision *d, const st
 	if (r == 0 && d->kind == DECIDE_DRAIN)
 		r = drain(d, now, next, err);
 	if (r == 0)
-		find_sends(b, next);
+		look_back(b, next);
 	else
 		plan_file_release(next);
 	return r;

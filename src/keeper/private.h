@@ -11,10 +11,10 @@
 /* A vendor's plan as gate and courier are told of it. */
 struct told {
 	char vendor[VENDOR_MAX + 1];
-	uint64_t serial;
+	uint64_t serial;	/* 0: there is a file, but not one that we signed */
 	uint8_t sha256[32];
 	enum flow flow;
-	bool open;	/* its secrets are there; else it isn't announced and stays closed */
+	bool open;	/* it is ours and its secrets are there; else the vendor is closed */
 };
 
 struct job;

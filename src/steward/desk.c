@@ -280,8 +280,9 @@ static int contract_get(struct registry *r, const json_t *body, json_t *answer, 
 	if (registry_vendor(r, name ? name : "", &v, err) < 0)
 		return -1;
 	enum flow rule = v.asks[ASK_RULE], incident = v.asks[ASK_INCIDENT];
-	registry_vendor_release(&v);
 	json_object_set_new(answer, "others", json_integer(rule > incident ? rule : incident));
+	json_object_set_new(answer, "asked", json_integer(registry_flow(&v)));
+	registry_vendor_release(&v);
 	if (version == 0)
 		return 0;
 	if (registry_contract(r, name, version, &c, err) < 0)

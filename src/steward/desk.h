@@ -21,7 +21,10 @@
  */
 json_t *desk_do(struct registry *r, const json_t *request, const char *who, int64_t at);
 
-/* The keeper's: {vendor, version} -> {others, digest, json}; version 0 gives no contract. */
+/*
+ * The keeper's: {vendor, version} -> {others, asked, digest, json}; version 0 gives no contract.  others: the strictest
+ * flow that rules and incidents ask; asked: that anybody asks.
+ */
 json_t *desk_contract_get(struct registry *r, const json_t *body);
 /* The keeper's: what it decided, or (found: true) found signed at its start. */
 json_t *desk_event(struct registry *r, const json_t *body);

@@ -45,7 +45,7 @@ static int ask(struct office *o, const struct decision *d, struct taking *t, enu
 	int r = control_check(a, err);
 	const json_t *json = json_object_get(a, "json");
 	const char *hex = json_string_value(json_object_get(a, "digest"));
-	*others = (enum flow)json_integer_value(json_object_get(a, "others"));
+	*others = (enum flow)json_integer_value(json_object_get(a, d->kind == DECIDE_APPROVE ? "asked" : "others"));
 	if (r == 0 && d->kind == DECIDE_APPROVE)
 		r = hex && hex_decode(hex, strlen(hex), digest, 32)
 			    ? keeper_contract(json_string_value(json), json_string_length(json), digest, d->vendor, d->version, &t->proposed, err)
@@ -57,7 +57,7 @@ static int ask(struct office *o, const struct decision *d, struct taking *t, enu
 static int take(struct office *o, const struct decision *d, struct taking *t, struct err *err)
 {
 	enum flow others = FLOW_OPEN;
-	int got = keeper_load(&o->books, d->vendor, &t->now, err);
+	int got = keeper_load_for(&o->books, d, &t->now, err);
 	t->has_now = got == 1;
 	if (got < 0)
 		return -1;
