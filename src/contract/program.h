@@ -78,6 +78,9 @@ struct plan {
 	size_t leaves_len, leaves_cap;
 };
 
+/* Did `then` let out whatever `now` lets out?  Of two acts at one place; NULL: an operation. */
+bool act_within(const struct act *now, const struct act *then);
+
 /* Masks for the first and the second eight bytes of a key, by its length up to 16. */
 extern const uint64_t key_mask[2][17];
 

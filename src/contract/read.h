@@ -5,12 +5,13 @@
 #ifndef CONTRACT_READ_H
 #define CONTRACT_READ_H
 
-#include <jansson.h>
 
 #include "base/codes.h"
 #include "base/diag.h"
 #include "base/yamldoc.h"
 #include "contract/contract.h"
+
+struct json_t;	/* jansson's; its header and json/json.h cannot stand in one file */
 
 struct reader {
 	struct contract *c;
@@ -62,12 +63,7 @@ bool read_scalar(struct reader *r, const struct ynode *v, struct scalar *out);
 /* A map of paths to actions, sorted by path. */
 void read_rules(struct reader *r, const struct ynode *map, struct rule **out, size_t *n);
 bool read_path(struct reader *r, const struct ynode *at, struct path *out);
-json_t *rule_json(const struct rule *r);
-/* What a rule does, as in the file without its options' braces: "truncate: hour", "redact: all, max: 500". */
-void rule_words(const struct rule *r, struct buf *out);
-/* Can everything that `now` lets out also leave under `then`? */
-bool rule_within(const struct rule *now, const struct rule *then);
-
+struct json_t *rule_json(const struct rule *r);
 /* Option keys beside the action, and names of the truncation units; NULL-ended. */
 extern const char *const rule_options[];
 extern const char *const trunc_names[];
@@ -100,7 +96,7 @@ bool duration_parse(struct span s, int64_t *seconds);
 
 /* ---- canonical JSON ------------------------------------------------------------------------------------------- */
 
-void canon_write(const json_t *v, struct buf *out);
+void canon_write(const struct json_t *v, struct buf *out);
 void canon_string(const char *s, size_t n, struct buf *out);
 /* As ECMAScript prints it (RFC 8785 3.2.2.3); out holds 48 bytes.  The number is finite. */
 void canon_number(double v, char out[static 48]);

@@ -2,10 +2,10 @@
  * Rules: one action a field, its argument, its options.  The table below is the one list of actions; reader, canonical
  * form and words for people go through it.
  */
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <jansson.h>
 
 #include "base/err.h"
 #include "contract/read.h"
@@ -524,130 +524,4 @@ json_t *rule_json(const struct rule *o)
 	if (o->category.len)
 		json_object_set_new(m, "category", json_span(o->category));
 	return m;
-}
-
-void rule_words(const struct rule *o, struct buf *out)
-{
-	buf_adds(out, action_names[o->action]);
-	if (actions[o->action].read != read_true) {
-		json_t *arg = actions[o->action].json(o);
-		buf_adds(out, ": ");
-		if (json_is_string(arg) && o->action != ACT_CONST)
-			buf_adds(out, json_string_value(arg));
-		else
-			canon_write(arg, out);
-		json_decref(arg);
-	}
-	if (o->query_len) {
-		json_t *q = json_spans(o->query, o->query_len);
-		buf_adds(out, ", query: ");
-		canon_write(q, out);
-		json_decref(q);
-	}
-	if (o->max >= 0)
-		buf_addf(out, ", max: %lld", (long long)o->max);
-	if (o->detect_off)
-		buf_adds(out, ", detect: off");
-}
-
-/* ---- which of two rules lets out less ------------------------------------------------------------------------- */
-
-static bool spans_within(const struct span *a, size_t an, const struct span *b, size_t bn)
-{
-	for (size_t i = 0; i < an; i++) {
-		size_t j = 0;
-		while (j < bn && !(a[i].len == b[j].len && memcmp(a[i].at, b[j].at, a[i].len) == 0))
-			j++;
-		if (j == bn)
-			return false;
-	}
-	return true;
-}
-
-/* The detectors run behind every redact too, unless they are off. */
-static unsigned redacted(const struct rule *o)
-{
-	return o->detect_off ? o->redact_types : DETECT_ALL;
-}
-
-static bool same_action_within(const struct rule *now, const struct rule *then)
-{
-	switch (now->action) {
-	case ACT_KEEP:
-	case ACT_DROP:
-	case ACT_DOMAIN:
-		return true;
-	case ACT_CONST:
-		return scalar_same(&now->constant, &then->constant);
-	case ACT_ONEOF:
-		for (size_t i = 0; i < now->oneof_len; i++)
-			if (!oneof_has(then, &now->oneof[i]))
-				return false;
-		return true;
-	case ACT_PSEUDONYM:
-		return now->kind == then->kind;
-	case ACT_REDACT:
-		return (redacted(then) & ~redacted(now)) == 0;
-	case ACT_MASK:
-		return now->mask_keep <= then->mask_keep;
-	case ACT_TRUNCATE:
-		return now->unit >= then->unit;
-	case ACT_IP:
-		return now->ip4_bits <= then->ip4_bits;
-	case ACT_URL:
-		return now->url_path <= then->url_path &&
-		       spans_within(now->query, now->query_len, then->query, then->query_len);
-	case ACT_ROUND:
-		return now->decimals <= then->decimals;
-	case ACT_BUCKET:
-		return spans_within(now->bound_text, now->bounds_len, then->bound_text, then->bounds_len);
-	case ACTIONS:
-		break;
-	}
-	return false;
-}
-
-/*
- * Would `keep` have let out what this action lets out?  With the detectors on, keep hides what they find, so an action
- * that shows a part of it (the last digits of a phone number, a network) shows more than keep did.
- */
-static bool part_of_keep(const struct rule *now, bool detect_off)
-{
-	switch (now->action) {
-	case ACT_CONST:
-	case ACT_ONEOF:
-	case ACT_ROUND:
-	case ACT_BUCKET:
-		return true;
-	case ACT_REDACT:
-		return detect_off || redacted(now) == DETECT_ALL;
-	case ACT_KEEP:
-	case ACT_DROP:
-	case ACT_PSEUDONYM:
-	case ACT_MASK:
-	case ACT_TRUNCATE:
-	case ACT_IP:
-	case ACT_URL:
-	case ACT_DOMAIN:
-	case ACTIONS:
-		break;
-	}
-	return detect_off;
-}
-
-bool rule_within(const struct rule *now, const struct rule *then)
-{
-	if (now->action == ACT_DROP)
-		return true;
-	if (then->action == ACT_DROP)
-		return false;
-	uint64_t now_max = now->max < 0 ? UINT64_MAX : (uint64_t)now->max;
-	uint64_t then_max = then->max < 0 ? UINT64_MAX : (uint64_t)then->max;
-	if (now->detect_off && !then->detect_off)
-		return false;
-	if (now->action == then->action && now_max > then_max)
-		return false;
-	if (now->action == then->action)
-		return same_action_within(now, then);
-	return then->action == ACT_KEEP && then->max < 0 && part_of_keep(now, then->detect_off);
 }

@@ -720,3 +720,12 @@ const struct key_section contract_sections[] = {
 	SECTION("restricted", restricted_rows),
 };
 const size_t contract_sections_len = sizeof contract_sections / sizeof *contract_sections;
+
+/* ---- the published schema ------------------------------------------------------------------------------------- */
+
+extern const char contract_schema_text[];	/* catalog/contract.schema.json */
+
+const char *contract_schema(void)
+{
+	return contract_schema_text;
+}

@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include <jansson.h>
+
 #include "contract/read.h"
 
 static json_t *text(struct span s)

@@ -71,7 +71,7 @@ static bool arguments_within(const struct rule *now, const struct rule *then)
 }
 
 /* A plain keep of the contract lets out whatever a rule makes of the value, provided its own limits are no tighter. */
-static bool act_within(const struct act *now, const struct act *then)
+bool act_within(const struct act *now, const struct act *then)
 {
 	if (!now || !then)
 		return now == then;	/* operations */
