@@ -710,10 +710,3 @@ int main(void)
 	};
 	return cmocka_run_group_tests_name("contract", tests, NULL, NULL);
 }
-
-/* TEMPORARY until detect lands */
-__attribute__((weak)) const char *detect_name(enum detect_type t)
-{
-	static const char *const n[] = {"email", "phone", "ipv4", "ipv6", "iban", "card", "us_ssn", "jwt", "bearer"};
-	return n[t];
-}

@@ -93,13 +93,13 @@ bool act_within(const struct act *now, const struct act *then)
 	case ACT_ONEOF:
 	case ACT_PSEUDONYM:
 	case ACT_REDACT:
-	case ACT_MASK:
 	case ACT_TRUNCATE:
 	case ACT_ROUND:
 	case ACT_BUCKET:
 		return (then->detect & ~now->detect) == 0 || now->action == ACT_PSEUDONYM || now->action == ACT_TRUNCATE ||
 		       now->action == ACT_BUCKET || now->action == ACT_ONEOF;
 	case ACT_KEEP:
+	case ACT_MASK:	/* keep hid a whole phone number; mask shows its last digits */
 	case ACT_IP:
 	case ACT_URL:
 	case ACT_DOMAIN:
