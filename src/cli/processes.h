@@ -5,7 +5,8 @@
 #include "supervisor/child.h"
 
 /* X(name, ROLE) */
-#define PROCESSES(X)
+#define PROCESSES(X) \
+	X(gate, ROLE_GATE)
 
 #define X(name, role) int name##_run(struct child *c);
 PROCESSES(X)
