@@ -168,11 +168,12 @@ static bool word_dot(const uint8_t *p, size_t n)
 	return n >= 5 && p[0] == ' ' && (p[1] | 0x20) == 'd' && (p[2] | 0x20) == 'o' && (p[3] | 0x20) == 't' && p[4] == ' ';
 }
 
-static bool decode_round(struct copy *c)
+/* From `first` on.  True when something changed and something odd is left. */
+static bool decode_round(struct copy *c, size_t first)
 {
-	size_t out = 0;
-	bool changed = false, tight = false;	/* tight: blanks after a spelled sign go too */
-	for (size_t i = 0; i < c->n;) {
+	size_t out = first;
+	bool changed = false, odd = false, tight = false;	/* tight: blanks after a spelled sign go too */
+	for (size_t i = first; i < c->n;) {
 		uint8_t b = c->text[i];
 		uint16_t from = c->from[i];
 		size_t used = 1;
@@ -186,6 +187,7 @@ static bool decode_round(struct copy *c)
 			if (tight && b == ' ')
 				continue;
 			tight = false;
+			odd |= is_odd(b);
 			c->text[out] = b;
 			c->from[out++] = from;
 			continue;
@@ -204,22 +206,23 @@ static bool decode_round(struct copy *c)
 			c->spelled |= v == '@';
 		}
 		tight = sign;
+		odd |= is_odd((uint8_t)v) || sign;
 		c->text[out] = (uint8_t)v;
 		c->from[out++] = from;
 	}
 	c->from[out] = c->from[c->n];
 	c->n = out;
-	return changed;
+	return changed && odd;
 }
 
-static void copy_fill(struct copy *c, const uint8_t *t, size_t n)
+static void copy_fill(struct copy *c, const uint8_t *t, size_t n, size_t first)
 {
 	memcpy(c->text, t, n);
 	for (size_t i = 0; i <= n; i++)
 		c->from[i] = (uint16_t)i;
 	c->n = n;
 	c->spelled = false;
-	for (unsigned k = 0; k < ROUNDS && decode_round(c); k++)
+	for (unsigned k = 0; k < ROUNDS && decode_round(c, k ? 0 : first); k++)
 		;
 	memset(c->text + c->n, 0, PAD);
 }
@@ -255,7 +258,7 @@ __attribute__((noinline)) void scan_decoded(struct scan *s, size_t p)
 	struct copy c;
 	struct detect_hit sub[SUB_HITS];
 	size_t base = p - s->lo > LEAD ? p - LEAD : s->lo, len = s->hi - base < COPY ? s->hi - base : COPY;
-	copy_fill(&c, s->t + base, len);
+	copy_fill(&c, s->t + base, len, p - base);
 	s->decoded_until = base + len == s->hi ? s->hi : base + len - LEAD;
 	size_t n = scan_copy(c.text, c.n, s->types, s->depth + 1, sub, SUB_HITS);
 	for (size_t i = 0; i < n; i++)
@@ -346,7 +349,7 @@ static unsigned alignments(const uint8_t *p, size_t n)
 __attribute__((noinline)) void scan_base64(struct scan *s, size_t start, size_t end)
 {
 	uint8_t out[B64_COPY + PAD];
-	struct detect_hit best;
+	struct detect_hit best = {0};
 	unsigned set = alignments(s->t + start, end - start);
 	for (unsigned a = 0; a < 4; a++) {
 		if (!(set >> a & 1))

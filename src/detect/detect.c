@@ -100,30 +100,53 @@ void hit_add(struct scan *s, size_t start, size_t end, const struct finding *f, 
 
 enum { BLOCKS = WINDOW / 64, B64_RUN = 12 };
 
+/*
+ * First digits that can begin something: those behind no letter, and for an IBAN those behind exactly two with another
+ * digit to follow.  Ids in hex and base64 have digits behind letters all over: here they cost nothing.
+ */
+struct carry {
+	uint64_t digit, alpha;	/* of the block before */
+};
+static uint64_t number_starts(const struct marks *m, struct carry *c, uint64_t iban)
+{
+	uint64_t alpha = m->upper | m->lower, alnum = alpha | m->digit, was = c->alpha | c->digit;
+	uint64_t one = alpha << 1 | c->alpha >> 63, two = alpha << 2 | c->alpha >> 62, three = alnum << 3 | was >> 61;
+	uint64_t first = m->digit & ~(m->digit << 1 | c->digit >> 63);
+	uint64_t again = m->digit >> 1 | (uint64_t)1 << 63;	/* the last bit's neighbour is not known: let it pass */
+	c->digit = m->digit;
+	c->alpha = alpha;
+	return first & (~one | (one & two & ~three & again & iban));
+}
+
+static struct carry carry_before(const struct scan *s, size_t base)
+{
+	struct carry c = {0};
+	for (size_t i = 1; i <= 3 && base - s->lo >= i; i++) {
+		uint8_t b = s->t[base - i];
+		c.digit |= (uint64_t)is(b, C_DIGIT) << (64 - i);
+		c.alpha |= (uint64_t)is(b, C_ALPHA) << (64 - i);
+	}
+	return c;
+}
+
 static void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks)
 {
-	uint64_t before_digit = base > s->lo && is(s->t[base - 1], C_DIGIT);
+	struct carry carry = carry_before(s, base);
 	uint64_t email = wanted(s, DETECT_EMAIL) ? ~(uint64_t)0 : 0, ipv6 = wanted(s, DETECT_IPV6) ? ~(uint64_t)0 : 0;
+	uint64_t iban = wanted(s, DETECT_IBAN) ? ~(uint64_t)0 : 0;
 	for (size_t b = 0; b < blocks; b++, base += 64) {
-		uint64_t starts = m[b].digit & ~(m[b].digit << 1 | before_digit);
-		before_digit = m[b].digit >> 63;
-		uint64_t todo = starts | (m[b].at & email) | (m[b].colon & ipv6) | m[b].word;
+		uint64_t todo = number_starts(&m[b], &carry, iban) | (m[b].at & email) | (m[b].colon & ipv6) | m[b].word;
 		for (; todo; todo &= todo - 1) {
 			size_t p = base + (size_t)__builtin_ctzll(todo);
-			switch (s->t[p]) {
-			case '@':
-				find_email(s, p);
-				break;
-			case ':':
-				find_ipv6(s, p);
-				break;
-			case '0': case '1': case '2': case '3': case '4':
-			case '5': case '6': case '7': case '8': case '9':
+			uint8_t c = s->t[p];
+			if (is(c, C_DIGIT))
 				find_number(s, p);
-				break;
-			default:
+			else if (c == '@')
+				find_email(s, p);
+			else if (c == ':')
+				find_ipv6(s, p);
+			else
 				find_word(s, p);
-			}
 		}
 	}
 }
@@ -197,7 +220,8 @@ static void walk_encoded(struct scan *s, size_t base, const struct marks *m, siz
 
 struct summary {
 	unsigned digits;	/* counted up to the fourth block; enough to say "at least four" */
-	uint64_t at, colon, word, odd, base64;
+	uint64_t at, colon, word, odd, upper, lower;
+	bool base64;
 };
 
 static struct summary summarise(const struct marks *m, size_t blocks)
@@ -209,8 +233,11 @@ static struct summary summarise(const struct marks *m, size_t blocks)
 		r.colon |= m[b].colon;
 		r.word |= m[b].word;
 		r.odd |= m[b].odd;
-		r.base64 |= long_run(m[b].base64, false) ? 1 : 0;
+		r.upper |= m[b].upper;
+		r.lower |= m[b].lower;
+		r.base64 |= long_run(m[b].base64, false);
 	}
+	r.base64 &= r.upper && r.lower;
 	return r;
 }
 
@@ -253,7 +280,7 @@ static void scan_region(struct scan *s, size_t lo, size_t hi)
  */
 static bool edge_matters(uint8_t c)
 {
-	return c > ' ' && c != '"' && c != ',' && c != ';' && c != '<' && c != '>' && c != '{' && c != '}';
+	return c <= 8 || (c > ' ' && c != '"' && c != ',' && c != ';' && c != '<' && c != '>' && c != '{' && c != '}');
 }
 
 static bool gap_matters(const struct scan *s, size_t lo, size_t hi)

@@ -2,12 +2,13 @@
  * The body of a SIMD kernel; marks.c includes it once for each width after defining VEC, WIDTH, LOAD, EQ(v, byte),
  * UPTO(v, from, span), OR, MASK, KERNEL and TARGET.
  */
-TARGET static void KERNEL(const uint8_t *t, size_t blocks, struct marks *m)
+TARGET static void KERNEL(const uint8_t *t, size_t n, struct marks *m)
 {
-	for (size_t b = 0; b < blocks; b++, t += 64, m++) {
+	for (size_t done = 0; done < n; done += 64, t += 64, m++) {
+		unsigned left = n - done < 64 ? (unsigned)(n - done) : 64;
 		struct marks k = {0};
 		uint64_t eb = 0, ee = 0, le = 0, ly = 0;
-		for (unsigned at = 0; at < 64; at += WIDTH) {
+		for (unsigned at = 0; at < left; at += WIDTH) {
 			VEC c = LOAD(t + at), low = OR(c, SET(0x20));
 			VEC digit = UPTO(c, '0', 9), letter = UPTO(low, 'a', 25), upper = UPTO(c, 'A', 25);
 			VEC more = OR(OR(EQ(c, '+'), EQ(c, '/')), OR(EQ(c, '-'), EQ(c, '_')));

@@ -46,11 +46,12 @@ static bool plain_odd(uint8_t c)
 	return c == '%' || c == '\\' || c == '&' || c == '[' || c == '(' || c <= 8 || c >= 0x80;
 }
 
-static void fill_plain(const uint8_t *t, size_t blocks, struct marks *m)
+static void fill_plain(const uint8_t *t, size_t n, struct marks *m)
 {
-	for (size_t b = 0; b < blocks; b++, t += 64, m++) {
+	for (size_t done = 0; done < n; done += 64, t += 64, m++) {
+		unsigned left = n - done < 64 ? (unsigned)(n - done) : 64;
 		struct marks k = {0};
-		for (unsigned i = 0; i < 64; i++) {
+		for (unsigned i = 0; i < left; i++) {
 			uint8_t c = t[i], cl = classes[c];
 			uint64_t bit = (uint64_t)1 << i;
 			if (cl & C_DIGIT)
@@ -75,7 +76,7 @@ static void fill_plain(const uint8_t *t, size_t blocks, struct marks *m)
 	}
 }
 
-typedef void fill_fn(const uint8_t *t, size_t blocks, struct marks *m);
+typedef void fill_fn(const uint8_t *t, size_t n, struct marks *m);
 
 static fill_fn *best(enum marks_kernel k)
 {
@@ -101,7 +102,7 @@ static fill_fn *best(enum marks_kernel k)
 static fill_fn resolve;
 static _Atomic(fill_fn *) chosen = resolve;
 
-static void resolve(const uint8_t *t, size_t blocks, struct marks *m)
+static void resolve(const uint8_t *t, size_t n, struct marks *m)
 {
 	fill_fn *f = best(MARKS_AVX2);
 	if (!f)
@@ -109,7 +110,7 @@ static void resolve(const uint8_t *t, size_t blocks, struct marks *m)
 	if (!f)
 		f = fill_plain;
 	atomic_store_explicit(&chosen, f, memory_order_relaxed);
-	f(t, blocks, m);
+	f(t, n, m);
 }
 
 bool marks_force(enum marks_kernel k)
@@ -122,11 +123,10 @@ bool marks_force(enum marks_kernel k)
 
 void marks_fill(const uint8_t *t, size_t n, struct marks *m)
 {
-	size_t blocks = (n + 63) / 64;
-	atomic_load_explicit(&chosen, memory_order_relaxed)(t, blocks, m);
+	atomic_load_explicit(&chosen, memory_order_relaxed)(t, n, m);
 	if (n % 64) {
 		uint64_t keep = ((uint64_t)1 << n % 64) - 1;
-		struct marks *k = &m[blocks - 1];
+		struct marks *k = &m[n / 64];
 		k->digit &= keep;
 		k->at &= keep;
 		k->colon &= keep;

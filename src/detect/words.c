@@ -14,7 +14,7 @@ static uint8_t lower(uint8_t c)
 
 static bool same_word(const uint8_t *t, size_t n, const char *word)
 {
-	if (strlen(word) != n)
+	if (n == 0 || lower(t[0]) != (uint8_t)word[0] || strlen(word) != n)	/* most words end at the first letter */
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (lower(t[i]) != (uint8_t)word[i])
@@ -34,6 +34,8 @@ bool near_word(const struct scan *s, size_t p, size_t reach, const char *const *
 {
 	size_t low = p - s->lo > reach ? p - reach : s->lo;
 	for (size_t end = p; end > low;) {
+		if (s->t[end - 1] == ']')
+			return false;	/* what was redacted stands between: its words are not about this */
 		if (!is(s->t[end - 1], C_ALPHA)) {
 			end--;
 			continue;
@@ -41,8 +43,7 @@ bool near_word(const struct scan *s, size_t p, size_t reach, const char *const *
 		size_t start = end;
 		while (start > low && is(s->t[start - 1], C_ALPHA))
 			start--;
-		/* [PHONE] is what was left of a number, not a word for one. */
-		if (before(s, start) != '[' && !is(before(s, start), C_ALPHA) && in_list(s->t + start, end - start, words))
+		if (!is(before(s, start), C_ALPHA) && in_list(s->t + start, end - start, words))
 			return true;
 		end = start;
 	}
@@ -268,16 +269,23 @@ static size_t segment_end(const struct scan *s, size_t p)
 	return p;
 }
 
+/* A header that is cut or mangled may still have its payload behind it: eyJ is how base64 of {" begins. */
+static bool looks_like_jwt(const struct scan *s, size_t start, size_t end)
+{
+	return end - start >= 12 && s->t[start + 2] == 'J' && at(s, end + 1) == 'e' && at(s, end + 2) == 'y' &&
+	       at(s, end + 3) == 'J';
+}
+
 static void jwt(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_JWT, DETECT_STRONG, 100, "JOSE header with alg, then a payload"};
+	static const struct finding f = {DETECT_JWT, DETECT_STRONG, 100, "JOSE header with alg and a payload, or eyJ.eyJ"};
 	if (p < s->jwt_until || is(before(s, p), C_TOKEN))
 		return;
 	size_t start = p, end, found = 0;
 	for (;; p = end + 1) {	/* every segment of this dotted run, once */
 		end = segment_end(s, p);
 		if (!found && at(s, end) == '.' && is(at(s, end + 1), C_TOKEN) && end - p >= 12 && s->t[p] == 'e' &&
-		    jose_header(s, p, end)) {
+		    s->t[p + 1] == 'y' && (looks_like_jwt(s, p, end) || jose_header(s, p, end))) {
 			found = 1;
 			start = p;
 		}

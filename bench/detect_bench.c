@@ -1,0 +1,135 @@
+/*
+ * How fast are the detectors?  usage: detect_bench STRINGS.bin [EVENTS]
+ *
+ * STRINGS.bin is what gen-events.py writes: u32 little-endian length and a value, again and again: the string values
+ * of EVENTS events (default: 570 bytes are one event).  Prints GB/s for the strings, ns an event, what was found, and
+ * the slowest of a list of texts made to hurt, each the best of five runs on one thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "detect/core.h"
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);	/* others may be at work on this machine */
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct text {
+	char *at;
+	size_t n;
+};
+
+static struct text *load(const char *path, size_t *count, size_t *bytes)
+{
+	FILE *f = fopen(path, "rb");
+	struct text *v = NULL;
+	size_t cap = 0;
+	uint8_t head[4];
+	*count = *bytes = 0;
+	if (!f) {
+		perror(path);
+		exit(2);
+	}
+	while (fread(head, 1, 4, f) == 4) {
+		size_t n = get_u32(head);
+		if (*count == cap)
+			v = xrealloc(v, (cap = cap ? cap * 2 : 4096) * sizeof *v);
+		v[*count] = (struct text){xcalloc(n + 64, 1), n};
+		if (fread(v[*count].at, 1, n, f) != n)
+			break;
+		++*count;
+		*bytes += n;
+	}
+	fclose(f);
+	return v;
+}
+
+static void strings(const struct text *v, size_t count, size_t bytes, double events, const char *kernel)
+{
+	size_t found[DETECT_TYPES] = {0};
+	double best = 1e9;
+	for (int round = 0; round < 5; round++) {
+		memset(found, 0, sizeof found);
+		double start = now();
+		for (size_t i = 0; i < count; i++) {
+			struct detect_hit hits[32];
+			size_t n = detect_scan(v[i].at, v[i].n, DETECT_ALL, hits, 32);
+			for (size_t k = 0; k < n; k++)
+				found[hits[k].type]++;
+		}
+		double took = now() - start;
+		best = took < best ? took : best;
+	}
+	printf("%-6s %6.3f GB/s  %7.1f ns/event  %5.1f ns/string\n", kernel, (double)bytes / best / 1e9, best * 1e9 / events,
+	       best * 1e9 / (double)count);
+	if (strcmp(kernel, "avx2") == 0) {
+		printf("found:");
+		for (int t = 0; t < DETECT_TYPES; t++)
+			printf(" %s %zu", detect_name((enum detect_type)t), found[t]);
+		printf("\n");
+	}
+}
+
+static void hostile(void)
+{
+	static const char *const units[] = {
+		"@", "a@", "a.a@", "1", "1 ", "1.", "1.2.3.", "1.2.3.4 ", "1.2.3.4x", ":", "a:", "2001:", "2001:db8::1 ", "eyJ.", "ey.",
+		"eyJhbGciOiJub25lIn0.", "bearer+", "Bearer ", "bearer a1b2c3d4e5f6 ", "4111 ", "4111 1111 1111 1112 ", "4111111111111112 ",
+		"123-45-", "219-09-9998 ", "+1", " +49 30", "(212) ", "212-555-", "phone ", "phone 1234567 ", "AD12 ",
+		"GB82 WEST 1234 5698 7654 33 ", "aA", "aA/", "YW5uQGV4", "a@b.cd ", "a@b.c ", "\"a", "\"\"@", "{a@b.cd",
+		"%25", "%2540", "%40a.bc", "%40a.bc ", "[at]", "\\u0040", "&#64;", "\xef\xbc\xa0", "\xe2\x80\x8b", "\xc3\xa9", "0123456789.@:"};
+	enum { SIZE = 1 << 20 };
+	static struct detect_hit hits[32];
+	char *text = xcalloc(SIZE + 64, 1);
+	const char *worst = "";
+	double slowest = 1e9;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		size_t len = strlen(units[i]);
+		double best = 1e9;
+		for (size_t j = 0; j < SIZE; j++)
+			text[j] = units[i][j % len];
+		for (int round = 0; round < 3; round++) {
+			double start = now();
+			for (size_t at = 0; at + 4096 <= SIZE; at += 4096)	/* an event's string, not one text: no early end */
+				detect_scan(text + at, 4096 - 64, DETECT_ALL, hits, 32);
+			double took = now() - start;
+			best = took < best ? took : best;
+		}
+		double speed = SIZE / best / 1e9;
+		if (getenv("DETECT_TIMES"))
+			printf("%8.3f GB/s  %s\n", speed, units[i]);
+		if (speed < slowest) {
+			slowest = speed;
+			worst = units[i];
+		}
+	}
+	printf("hostile: slowest %.3f GB/s (\"%s\" repeated)\n", slowest, worst);
+	free(text);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		fputs("usage: detect_bench STRINGS.bin [EVENTS]\n", stderr);
+		return 2;
+	}
+	size_t count, bytes;
+	struct text *v = load(argv[1], &count, &bytes);
+	double events = argc > 2 ? atof(argv[2]) : (double)bytes / 570;
+	static const char *const names[] = {"plain", "sse2", "avx2"};
+	for (int k = MARKS_PLAIN; k <= MARKS_AVX2; k++)
+		if (marks_force((enum marks_kernel)k))
+			strings(v, count, bytes, events, names[k]);
+	hostile();
+	for (size_t i = 0; i < count; i++)
+		free(v[i].at);
+	free(v);
+	return 0;
+}
