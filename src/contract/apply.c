@@ -182,7 +182,7 @@ static bool scalar_value(struct walk *w, const struct node *n, const struct valu
 {
 	const struct act *a = n->act;
 	size_t mark = w->b->len;
-	if (n->plain && w->quiet) {
+	if (n->plain && w->quiet && v->len <= n->plain_max) {
 		size_t quotes = v->type == '"';
 		put(w->b, v->at - quotes, v->len + 2 * quotes);
 		leaf_left(w, a->leaf);
@@ -466,7 +466,8 @@ static bool easy_members(struct walk *w, const struct node *n, uint64_t visit_no
 			p = t + end;
 		}
 		if (k) {
-			if (detect && detect_maybe(value + quoted, (size_t)(p - value) - 2 * quoted))
+			size_t len = (size_t)(p - value) - 2 * quoted;
+			if ((quoted && len > k->plain_max) || (detect && detect_maybe(value + quoted, len)))
 				break;
 			w->sc->seen[k->id] = w->sc->done[k->id] = visit_no;
 			plain_member(w, k, key, close, value, p, *first);
@@ -720,6 +721,8 @@ static bool object(struct walk *w, enum object_kind kind, uint32_t off, uint32_t
 		subject_make(w);
 	}
 	w->a->len = (uint32_t)(w->b->len - w->a->at);
+	if (w->drop == DROP_NONE)
+		putc_raw(w->b, '\n');
 	if (w->explaining)
 		explain_flush(w);
 	return true;
@@ -821,6 +824,8 @@ int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kin
 	uint32_t end, depth = env->limits.depth ? env->limits.depth : 64;
 	if (n >= UINT32_MAX - JSON_PAD)
 		return err_set(err, ERR_LIMIT, "longer than 4 GiB");
+	if (json[n] != 0)
+		return err_set(err, ERR_BUG, "no zero byte behind the text");
 	scratch_fit(sc, p->nodes);
 	sc->request++;
 	json_scan_init(&sc->scan, json, n, depth);

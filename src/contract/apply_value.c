@@ -427,7 +427,7 @@ static enum result act_insert_id(struct walk *w, const struct act *a, const stru
 	struct span text;
 	if (!identifier(w, v, &text) || text.len == 0)
 		return R_TYPE;
-	if (!w->env->detect || text_clean(w, text, a->detect))
+	if (!w->env->detect || !a->detect || text_clean(w, text, a->detect))
 		return raw_out(w, v);
 	enum result r = pseudonym_out(w, v, text, 0, ID_OTHER, false);
 	return r == R_CHANGED ? R_REDACTED : r;
@@ -444,7 +444,7 @@ enum result act_run(struct walk *w, const struct act *a, const struct value *v)
 {
 	if (a->slot && a->role == SLOT_ID)
 		return act_identity(w, a, v);
-	if (a->slot && !a->rule && a->action == ACT_KEEP) {
+	if (a->slot && a->action == ACT_KEEP && a->max < 0) {
 		if (a->role == SLOT_TIME)
 			return act_time(w, a, v);
 		if (a->role == SLOT_INSERT_ID)

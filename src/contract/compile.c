@@ -189,8 +189,9 @@ static void hash_place(struct plan *p, struct node *n)
 static void hash_table(struct plan *p, struct node *n)
 {
 	const struct act *a = n->act;
-	n->plain = a && a->leaf >= 0 && a->action == ACT_KEEP && a->max < 0 && n->attribute == ATTR_NONE && !n->kids_len &&
-		   !n->element && (!a->slot || a->role == SLOT_KEEP || (a->rule && a->role == SLOT_INSERT_ID));
+	n->plain = a && a->leaf >= 0 && a->action == ACT_KEEP && n->attribute == ATTR_NONE && !n->kids_len && !n->element &&
+		   (!a->slot || a->role == SLOT_KEEP);
+	n->plain_max = a && a->max >= 0 && a->max < UINT32_MAX ? (uint32_t)a->max : UINT32_MAX;
 	if (n->table)
 		return;	/* done before: the fields of several operations are one subtree */
 	n->makes = take(p, n->kids_len * sizeof *n->makes);

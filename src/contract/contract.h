@@ -122,7 +122,7 @@ struct apply_env {
 
 /* Reused from request to request; no allocation in the steady state. */
 struct apply_out {
-	struct buf bytes;	/* all kept objects, one behind the other */
+	struct buf bytes;	/* all kept objects, a newline behind each (outside its len) */
 	struct applied *v;
 	size_t n, cap;
 	struct arena arena;

@@ -45,6 +45,7 @@ struct node {
 	struct act *act;
 	enum attribute_id attribute;
 	bool plain;		/* a bare `keep`: its bytes are copied when the detectors have nothing to say */
+	uint32_t plain_max;	/* bytes that surely pass its `max` */
 	bool kept;		/* something at or under this node may leave */
 	bool made;		/* the gate fills it when it is absent: a minted leaf, or the way to one or to the splice */
 	bool splice;		/* the credential goes behind this object's brace */

@@ -252,6 +252,8 @@ int json_check(const char *text, size_t n, const struct json_limits *l, struct e
 	uint32_t depth = l && l->depth ? l->depth : 64, keys = l && l->keys ? l->keys : 1000000, end;
 	if (n >= UINT32_MAX - JSON_PAD)
 		return err_set(err, ERR_LIMIT, "longer than 4 GiB");
+	if (text[n] != 0)
+		return err_set(err, ERR_BUG, "no zero byte behind the text");
 	json_scan_init(&s, text, n, depth);
 	if (!json_skip(&s, json_next(&s), 0, &end) || !json_end(&s))
 		return json_scan_err(&s, err);

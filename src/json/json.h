@@ -62,7 +62,7 @@ struct json_scan {
 	const char *fail_why;
 };
 
-/* n must be under UINT32_MAX - JSON_PAD. */
+/* n must be under UINT32_MAX - JSON_PAD, and text[n] 0. */
 void json_scan_init(struct json_scan *s, const char *text, size_t n, uint32_t depth_max);
 /* Always false, so that a caller can write `return json_fail(...)`; the first failure stays. */
 bool json_fail(struct json_scan *s, enum err_code code, uint32_t off, const char *why);
