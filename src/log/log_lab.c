@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -36,6 +37,7 @@ struct oracle {	/* shared with the children */
 	_Atomic uint64_t acked;		/* the highest number published so far, by the writer or by a recovery */
 	_Atomic uint64_t passed;	/* the consumer's saved position */
 	_Atomic uint64_t complaints;
+	_Atomic bool cutting;		/* set before the power is cut: what returns later counts for nothing */
 	char complaint[320];
 	uint32_t life_of[SEQS];		/* which life's frame was published under this number */
 };
@@ -112,7 +114,7 @@ static void write_batch(struct log_writer *w)
 				oracle->life_of[seq] = life;
 				atomic_store(&oracle->acked, seq);
 			}
-		if (turn == broken.early_ack && log_commit(w, &err) < 0)
+		if (turn == broken.early_ack && (log_commit(w, &err) < 0 || atomic_load(&oracle->cutting)))
 			exit(0);	/* the power is gone */
 	}
 }
@@ -181,7 +183,7 @@ static void consumer_process(int dir)
 			uint64_t before = atomic_load(&oracle->passed);
 			if (broken.early_pass)
 				atomic_store(&oracle->passed, seen);
-			if (seen != before && save_position(dir, seen) < 0)
+			if (seen != before && (save_position(dir, seen) < 0 || atomic_load(&oracle->cutting)))
 				exit(0);
 			atomic_store(&oracle->passed, seen);
 			usleep(300);
@@ -325,27 +327,26 @@ static void kill_round(const char *path, struct tally *t)
 	close(dir);
 }
 
-/*
- * The consumer is stopped first on every file system: an fsync of a folder that meets the cut returns 0 without being
- * durable, on XFS too.  What the writer acknowledges hangs on an fdatasync of a file, which XFS answers honestly.
- */
-static void power_round(struct power *p, bool stop_writer, struct tally *t)
+/* Half of the cuts meet the two processes in the middle of what they do, half find them stopped. */
+static void power_round(struct power *p, struct tally *t)
 {
 	int dir = open_dir(power_path(p));
 	pid_t w = start(writer_process, dir), c = start(consumer_process, dir);
 	let_run(6000);
-	kill(c, SIGSTOP);
-	await(c, WUNTRACED);
-	if (stop_writer) {
+	if (random_next() & 1) {
 		kill(w, SIGSTOP);
+		kill(c, SIGSTOP);
 		await(w, WUNTRACED);
+		await(c, WUNTRACED);
 	}
+	atomic_store(&oracle->cutting, true);
 	if (power_cut(p) < 0)
 		die("cut the power", NULL);
 	kill(w, SIGKILL);
 	kill(c, SIGKILL);
 	await(w, 0);
 	await(c, 0);
+	atomic_store(&oracle->cutting, false);
 	close(dir);
 	if (power_back(p) < 0)
 		die("mount again", NULL);
@@ -397,7 +398,7 @@ static int power_main(uint64_t count, const char *kind)
 	}
 	int64_t began = clock_mono_ms();
 	for (life = 1; life <= count && atomic_load(&oracle->complaints) == 0; life++)
-		power_round(p, strcmp(kind, "ext4") == 0 || random_next() & 1, &t);
+		power_round(p, &t);
 	power_free(&p);
 	return report(kind, &t, began);
 }
