@@ -4,11 +4,21 @@
 
 #include "cli/cli.h"
 
-#define CONTRACT_SUGGEST_USAGE                                                                                              \
-	"weir contract suggest [--adapter NAME] FILE...\n"                                                                  \
-	"  a contract from captured traffic: event objects (NDJSON or an array), lines of `weir sink --capture`, or a HAR\n" \
-	"  file.  Known fields get their safest useful form; the rest stands as lines to uncomment.  No value of an event\n" \
-	"  is ever printed.\n"
+#define CONTRACT_SUGGEST_USAGE                                                                                               \
+	"usage: weir contract suggest [--adapter NAME] [FILE...]\n"                                                         \
+	"\n"                                                                                                                \
+	"Reads event objects (one a line, or an array), the lines of `weir sink --capture`, or a HAR file saved by a\n"     \
+	"browser, and writes a contract to standard output.  Known fields stand there in their safest useful form, known\n" \
+	"risks are left behind with the reason, and everything else is listed as lines to uncomment, with how often it\n"   \
+	"was seen and its shape.  No value of an event is ever printed, and no key name that is somebody's data.\n"         \
+	"\n"                                                                                                                \
+	"  --adapter, -a NAME   the vendor's protocol {mixpanel}\n"                                                         \
+	"\n"                                                                                                                \
+	"examples:\n"                                                                                                       \
+	"  weir sink --capture seen.ndjson                        point your SDK at it for a while, then\n"                 \
+	"  weir contract suggest seen.ndjson > mixpanel.yaml\n"                                                             \
+	"\n"                                                                                                                \
+	"exit status: 0 done; 2 nothing of this vendor in it, or it can't be read\n"
 
 int contract_suggest_run(const struct command *self, int argc, char **argv);
 

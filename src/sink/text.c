@@ -42,13 +42,18 @@ static size_t columns(const char *s, size_t n)
 /* Raw JSON string content has no bytes under 0x20; DEL and the C1 controls (U+0080 to U+009F) are all that is left. */
 static void put_safe(struct pen *p, const char *s, size_t n)
 {
+	size_t from = 0;
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
 		bool c1 = c == 0xc2 && i + 1 < n && (unsigned char)s[i + 1] < 0xa0;
-		if (c1)
-			i++;
-		buf_addc(p->out, c1 || c == 0x7f || c < 0x20 ? '?' : s[i]);
+		if (!c1 && c != 0x7f && c >= 0x20)
+			continue;
+		buf_add(p->out, s + from, i - from);
+		buf_addc(p->out, '?');
+		i += c1;
+		from = i + 1;
 	}
+	buf_add(p->out, s + from, n - from);
 	p->column += columns(s, n);
 }
 
