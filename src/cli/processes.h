@@ -6,6 +6,8 @@
 
 /* X(name, ROLE) */
 #define PROCESSES(X) \
+	X(keeper, ROLE_KEEPER) \
+	X(steward, ROLE_STEWARD) \
 	X(gate, ROLE_GATE)
 
 #define X(name, role) int name##_run(struct child *c);
