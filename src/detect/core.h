@@ -15,6 +15,7 @@ struct scan {
 	unsigned types, depth;	/* depth: decodings above this text */
 	struct detect_hit *hits;
 	size_t count, max;
+	size_t inserted;	/* how often a hit was put in */
 	bool full;		/* an overflow happened: the last hit reaches to n */
 	bool greedy;		/* hits swallow the region that they are in */
 	/* Up to here the finder has looked already: what keeps them linear. */

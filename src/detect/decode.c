@@ -156,7 +156,13 @@ struct copy {
 	uint16_t from[COPY + 1];	/* where each byte's original starts; from[n] where the last one's ends */
 	size_t n;
 	bool spelled;	/* an [at] was seen: " dot " is a dot too */
+	unsigned via;	/* what was decoded anywhere in it */
 };
+
+static unsigned via_of(uint8_t first)
+{
+	return first == '%' ? DETECT_VIA_PERCENT : first == '\\' || first == '&' ? DETECT_VIA_ESCAPE : DETECT_VIA_LOOKALIKE;
+}
 
 static bool is_odd(uint8_t c)
 {
@@ -195,6 +201,7 @@ static bool decode_round(struct copy *c, size_t first)
 		bool sign = used > 3 && (b == '[' || b == '(');
 		i += used;
 		changed = true;
+		c->via |= via_of(b);
 		if (v == DELETED)
 			continue;
 		if (b == '\\')	/* an escape of an escape */
@@ -222,6 +229,7 @@ static void copy_fill(struct copy *c, const uint8_t *t, size_t n, size_t first)
 		c->from[i] = (uint16_t)i;
 	c->n = n;
 	c->spelled = false;
+	c->via = 0;
 	for (unsigned k = 0; k < ROUNDS && decode_round(c, k ? 0 : first); k++)
 		;
 	memset(c->text + c->n, 0, PAD);
@@ -246,7 +254,7 @@ static void add_copied(struct scan *s, const struct copy *c, size_t base, size_t
 			start--;
 	const struct finding f = {h->type, (enum detect_tier)h->tier, h->score, h->why};
 	bool plain = end - start == h->end - h->start;	/* nothing in it was encoded */
-	hit_add(s, start, end, &f, h->via | (plain ? 0u : DETECT_VIA_PERCENT));
+	hit_add(s, start, end, &f, h->via | (plain ? 0u : c->via));
 	if (end > s->decoded_until)
 		s->decoded_until = end;
 }

@@ -53,6 +53,7 @@ static bool stronger(const struct detect_hit *a, const struct detect_hit *b)
 /* Full: the last hit makes room and from then on reaches to the end, so that nothing behind it stays. */
 static void insert(struct scan *s, size_t i, const struct detect_hit *h)
 {
+	s->inserted++;
 	if (s->count == s->max) {
 		s->full = true;
 		if (i < s->count) {
@@ -268,8 +269,8 @@ static void scan_region(struct scan *s, size_t lo, size_t hi)
 			if (r.odd)
 				walk_encoded(s, w, m, blocks);
 		}
-		if (s->full)
-			return;
+		if (s->full && s->hits[s->count - 1].start < w + n)
+			return;	/* the rest is covered already */
 	}
 }
 
@@ -295,17 +296,15 @@ static bool gap_matters(const struct scan *s, size_t lo, size_t hi)
 static void settle(struct scan *s)
 {
 	enum { ROUNDS = 3 };
-	for (unsigned round = 0; round < ROUNDS && !s->full; round++) {
+	for (unsigned round = 0; round < ROUNDS; round++) {
 		bool any = false;
 		s->greedy = round == ROUNDS - 1;
-		for (size_t i = s->count + 1; i-- > 0 && !s->full;) {	/* from the back: new hits move only what was done */
-			if (i > s->count)
-				continue;
-			size_t lo = i ? s->hits[i - 1].end : 0, hi = i < s->count ? s->hits[i].start : s->n, was = s->count;
+		for (size_t i = s->count + 1; i-- > 0;) {	/* from the back: new hits move only what was done */
+			size_t lo = i ? s->hits[i - 1].end : 0, hi = i < s->count ? s->hits[i].start : s->n, was = s->inserted;
 			if (!gap_matters(s, lo, hi))
 				continue;
 			scan_region(s, lo, hi);
-			any |= s->count != was;
+			any |= s->inserted != was;
 		}
 		if (!any)
 			break;
@@ -317,7 +316,7 @@ size_t scan_copy(const uint8_t *t, size_t n, unsigned types, unsigned depth, str
 {
 	struct scan s = {.t = t, .n = n, .types = types, .depth = depth, .hits = hits, .max = max};
 	scan_region(&s, 0, n);
-	if (s.count && !s.full)
+	if (s.count)
 		settle(&s);
 	return s.count;
 }

@@ -26,7 +26,12 @@ struct detect_hit {
 	uint8_t via;		/* DETECT_VIA_* decodings that led to it */
 	const char *why;	/* rule in words, static: "Luhn and issuer prefix" */
 };
-enum { DETECT_VIA_PERCENT = 1, DETECT_VIA_BASE64 = 2 };
+enum {
+	DETECT_VIA_PERCENT = 1,
+	DETECT_VIA_BASE64 = 2,
+	DETECT_VIA_ESCAPE = 4,		/* \u0040 or &#64; left over from an inner JSON or HTML */
+	DETECT_VIA_LOOKALIKE = 8,	/* full-width and the like, invisible characters, "name [at] host" */
+};
 
 /* "email"; and as a placeholder "[EMAIL]". */
 const char *detect_name(enum detect_type t);
@@ -39,7 +44,9 @@ int detect_type_of(const char *name, size_t n);
 
 /*
  * Find at most max hits in text; returns how many.  When more would be found, the last one reaches to n, so that
- * redacting what is returned never leaves a hit behind.  64 readable bytes must follow the text.
+ * redacting what is returned never leaves a hit behind: what is left, with placeholders in the places of the hits, is
+ * looked at again before this returns.  64 readable bytes must follow the text (as for detect_maybe), max is at least 1
+ * and the text is under 4 GiB: both asserted.  Any thread.
  */
 size_t detect_scan(const char *text, size_t n, unsigned types, struct detect_hit *hits, size_t max);
 /* Cheap first look: false means that detect_scan would find nothing. */

@@ -260,9 +260,15 @@ static void percent_forms(void **state)
 		{"tel=%2B49%2030%201234567", "tel=[PHONE]"},
 		{"4111%201111%201111%201111", "[CARD]"},
 		{"Bearer%20abcdef0123456789%3D", "Bearer%20[BEARER]"},
+	};
+	CHECK(rows, DETECT_VIA_PERCENT);
+	static const struct row escapes[] = {
 		{"x\\u0040y.de", "[EMAIL]"},
 		{"{\\\"a\\\":\\\"x\\\\u0040y.de\\\"}", "{\\\"a\\\":\\\"[EMAIL]\\\"}"},
 		{"x&#64;y.de x&#x40;y.de x&commat;y&#46;de", "[EMAIL] [EMAIL] [EMAIL]"},
+	};
+	CHECK(escapes, DETECT_VIA_ESCAPE);
+	static const struct row lookalikes[] = {
 		{"ann [at] example [dot] org", "[EMAIL]"},
 		{"ann(at)example.org or x [at] y dot de", "[EMAIL] or [EMAIL]"},
 		{"x\xef\xbc\xa0y.de", "[EMAIL]"},				/* full-width @ */
@@ -273,7 +279,7 @@ static void percent_forms(void **state)
 		{"\xd9\xa2\xd9\xa1\xd9\xa9-\xd9\xa0\xd9\xa9-\xd9\xa9\xd9\xa9\xd9\xa9\xd9\xa8", "[US_SSN]"},	/* Arabic digits */
 		{"\xf0\x9d\x9f\x92\xf0\x9d\x9f\x8f\xf0\x9d\x9f\x8f\xf0\x9d\x9f\x8f 1111 1111 1111", "[CARD]"},	/* mathematical */
 	};
-	CHECK(rows, DETECT_VIA_PERCENT);
+	CHECK(lookalikes, DETECT_VIA_LOOKALIKE);
 	static const struct row none[] = {
 		{"100% of 50%", NULL}, {"a%20b%2Fc", NULL}, {"look [at] this (at) home", NULL}, {"x&amp;y &#8364;", NULL},
 		{"\xe6\x97\xa5\xe6\x9c\xac\xef\xbc\x88\xe6\x9d\xb1\xe4\xba\xac\xef\xbc\x89", NULL},
