@@ -49,17 +49,39 @@ static size_t objects_seen(const struct suggestion *s)
 	return s->counts.events + s->counts.profiles + s->counts.groups + s->counts.links;
 }
 
+/*
+ * Characters that a name in a file of ours can't have: what YAML takes for a line break or doesn't print, and what
+ * changes the order of a line or can't be seen by whoever reviews it.  UTF-8, valid.
+ */
+static bool unprintable(const char *s, size_t n)
+{
+	static const struct {
+		uint32_t from, to;
+	} ranges[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xffff},
+		      {0xe0000, 0xe007f}};
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		uint32_t cp = c < 0x80 ? c : c < 0xe0 ? c & 0x1fu : c < 0xf0 ? c & 0x0fu : c & 0x07u;
+		while (i + 1 < n && ((unsigned char)s[i + 1] & 0xc0) == 0x80)
+			cp = cp << 6 | ((unsigned char)s[++i] & 0x3fu);
+		for (size_t k = 0; k < sizeof ranges / sizeof *ranges; k++)
+			if (cp >= ranges[k].from && cp <= ranges[k].to)
+				return true;
+	}
+	return false;
+}
+
 /* May this key or event name stand in a file?  Not when it is data in a key's place. */
 static bool name_ok(const char *s, size_t n)
 {
 	char padded[NAME_MAX_BYTES + 64] = {0};
 	struct detect_hit hit;
 	unsigned digits = 0;
-	if (n == 0 || n > NAME_MAX_BYTES || strlen(s) != n)
+	if (n == 0 || n > NAME_MAX_BYTES || strlen(s) != n || unprintable(s, n))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		digits = s[i] >= '0' && s[i] <= '9' ? digits + 1 : 0;
-		if (digits > DIGITS_MAX || (unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+		if (digits > DIGITS_MAX)
 			return false;
 	}
 	memcpy(padded, s, n);
@@ -183,7 +205,7 @@ static void walk_root(struct suggestion *s, enum seen_part part, const json_t *v
 static void note_name(struct suggestion *s, enum seen_part part, const char *name)
 {
 	size_t n = strlen(name);
-	if (name_ok(name, n) && name[n - 1] != '*')
+	if (name_ok(name, n) && !strchr(name, '*'))	/* a * is a pattern there */
 		note(s, part, name, SHAPE_TEXT, 0, 0);
 	else
 		s->hidden[part]++;

@@ -194,11 +194,34 @@ static void hostile_shapes(void **state)
 	buf_release(&b);
 }
 
+/* A key can't end the comment that it stands in, nor show a reviewer another line than the parser reads. */
+static void breaking_out(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\\n", "\\r", "\xe2\x80\xae", "\xef\xbb\xbf", "\x7f", "\xe2\x80\x8b"};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[256];
+		struct suggest_counts n;
+		snprintf(text, sizeof text, "{\"event\":\"a%sb\",\"properties\":{\"x%s  properties.y: keep\":1,\"ok\":1}}", rows[i], rows[i]);
+		char *yaml = suggest(text, &n);
+		assert_null(strstr(yaml, "properties.y"));
+		assert_non_null(strstr(yaml, "properties.ok"));
+		assert_contract(yaml);
+		free(yaml);
+	}
+	struct suggest_counts n;
+	char *yaml = suggest("[{\"event\":\"a*b\"},{\"event\":\"c*\"}]", &n);	/* a pattern in a list of names */
+	assert_null(strstr(yaml, "a*b"));
+	assert_null(strstr(yaml, "c*"));
+	assert_contract(yaml);
+	free(yaml);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_lines), cmocka_unit_test(from_har), cmocka_unit_test(from_capture),
-		cmocka_unit_test(nothing_to_suggest), cmocka_unit_test(hostile_shapes),
+		cmocka_unit_test(nothing_to_suggest), cmocka_unit_test(hostile_shapes), cmocka_unit_test(breaking_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
