@@ -6,6 +6,7 @@
 
 /* X(name, ROLE) */
 #define PROCESSES(X) \
+	X(courier, ROLE_COURIER) \
 	X(keeper, ROLE_KEEPER) \
 	X(steward, ROLE_STEWARD) \
 	X(gate, ROLE_GATE)

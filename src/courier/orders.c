@@ -1,0 +1,263 @@
+/* What the others tell the courier: plans, credentials, drops, questions, stop. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/hook.h"
+#include "base/say.h"
+#include "courier/inside.h"
+
+enum { ASK_AGAIN_MS = 1000, STOP_MS = 3000 };
+
+static void answer(struct courier *c, enum role to, const char *verb, json_t *body)
+{
+	struct err err;
+	if (channel_send(c->child->channel, to, verb, body, NULL, 0, &err) < 0)
+		say(SAY_ERROR, "message-lost", "verb", S(verb), "why", S(err.msg), NULL);
+}
+
+static struct seat *named(struct courier *c, const struct message *m)
+{
+	const char *name = json_string_value(json_object_get(m->body, "vendor"));
+	return name ? seat_of(c, name, strlen(name)) : NULL;
+}
+
+/* ---- plans ------------------------------------------------------------------------------------------------------ */
+
+static void plan_done(struct courier *c, const struct seat *s, uint64_t id, uint64_t serial, const char *why)
+{
+	answer(c, ROLE_KEEPER, "plan-done", json_pack("{s:I, s:s, s:I, s:b, s:s*}", "id", (json_int_t)id, "vendor", s->v.name, "serial",
+						      (json_int_t)serial, "ok", why == NULL, "why", why));
+}
+
+static int read_plan(struct courier *c, struct seat *s, const struct message *m, struct err *err)
+{
+	struct plan_file p;
+	uint8_t sha[32];
+	const char *hex = json_string_value(json_object_get(m->body, "sha256"));
+	if (!hex || !hex_decode(hex, strlen(hex), sha, sizeof sha))
+		return err_set(err, ERR_INPUT, "announced without a hash");
+	if (plan_file_read(c->io, c->plan_dir, s->v.name, c->plan_public, hook_broken(4) ? NULL : sha, &p, err) < 0)
+		return -1;
+	vendor_plan(&s->v, &p);
+	return 0;
+}
+
+static void on_plan(struct courier *c, struct message *m)
+{
+	struct seat *s = named(c, m);
+	struct err err;
+	uint64_t id = (uint64_t)json_integer_value(json_object_get(m->body, "id"));
+	uint64_t serial = (uint64_t)json_integer_value(json_object_get(m->body, "serial"));
+	if (!s)
+		return;
+	if (read_plan(c, s, m, &err) < 0) {
+		say(SAY_ERROR, "plan-refused", "vendor", S(s->v.name), "serial", I(serial), "why", S(err.msg), NULL);
+		vendor_no_plan(&s->v);
+		seat_take_back(s, true);
+		plan_done(c, s, id, serial, err.msg);
+		courier_wake(c);
+		return;
+	}
+	if (s->v.plan.flow == FLOW_QUARANTINED) {
+		seat_take_back(s, true);
+		wire_reset(s->wire);
+		vendor_credential(&s->v, NULL);
+	}
+	struct ack *a = xcalloc(1, sizeof *a);
+	*a = (struct ack){.next = s->acks, .id = id, .serial = serial};
+	s->acks = a;
+	s->cut_at_ms = clock_mono_ms() + CUT_OFF_MS;
+	say(SAY_INFO, "plan", "vendor", S(s->v.name), "serial", I(s->v.plan.serial), "flow", S(flow_names[s->v.plan.flow]), NULL);
+	orders_tend(c, s);
+	courier_wake(c);
+}
+
+static bool forbidden_flies(const struct seat *s)
+{
+	for (const struct batch *b = s->v.flying.first; b; b = b->next)
+		if (!vendor_batch_allowed(&s->v, b, clock_now()))
+			return true;
+	return false;
+}
+
+void orders_tend(struct courier *c, struct seat *s)
+{
+	if (!s->acks)
+		return;
+	if (forbidden_flies(s)) {
+		if (clock_mono_ms() < s->cut_at_ms)
+			return;
+		seat_take_back(s, false);
+	}
+	for (struct ack *a; (a = s->acks);) {
+		s->acks = a->next;
+		plan_done(c, s, a->id, a->serial, NULL);
+		free(a);
+	}
+}
+
+static void on_plans_end(struct courier *c, struct message *m)
+{
+	(void)m;
+	c->plans_known = true;
+	courier_wake(c);
+}
+
+void orders_ask_plans(struct courier *c)
+{
+	if (c->plans_known || clock_mono_ms() < c->ask_plans_ms)
+		return;
+	c->ask_plans_ms = clock_mono_ms() + ASK_AGAIN_MS;
+	answer(c, ROLE_KEEPER, "plans", json_object());
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------------------- */
+
+static void on_secrets(struct courier *c, struct message *m)
+{
+	struct seat *s = named(c, m);
+	if (!s)
+		return;
+	vendor_credential(&s->v, json_string_value(json_object_get(m->body, "credential")));
+	courier_wake(c);
+}
+
+static uint64_t number(const struct message *m, const char *name, uint64_t otherwise)
+{
+	const json_t *v = json_object_get(m->body, name);
+	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v) : otherwise;
+}
+
+static void on_queue_drop(struct courier *c, struct message *m)
+{
+	struct seat *s = named(c, m);
+	struct err err;
+	struct vendor_range r = {number(m, "serial", 0), number(m, "from", 0), number(m, "to", UINT64_MAX)};
+	uint64_t dropped = 0;
+	int rc = -1;
+	if (!s) {
+		err_set(&err, ERR_NOTFOUND, "no such vendor");
+	} else {
+		seat_take_back(s, true);	/* what is in flight is asked for too; whether it arrived is open */
+		rc = courier_flush_seat(c, s, &err);
+		if (rc == 0)
+			rc = vendor_drop(&s->v, &r, clock_now(), &dropped, &err);
+	}
+	say(rc < 0 ? SAY_ERROR : SAY_INFO, "queue-dropped", "vendor", S(s ? s->v.name : NULL), "events", I(dropped), NULL);
+	answer(c, ROLE_KEEPER, "queue-done", json_pack("{s:O*, s:b, s:s*, s:I}", "id", json_object_get(m->body, "id"), "ok", rc == 0, "why",
+						       rc < 0 ? err.msg : NULL, "dropped", (json_int_t)dropped));
+	courier_wake(c);
+}
+
+static int64_t oldest_seconds(const struct vendor *v)
+{
+	int64_t oldest = INT64_MAX;
+	for (const struct bundle *b = v->queue_ready ? v->queue.first : NULL; b; b = b->next)
+		if (b->events && b->oldest_us < oldest)
+			oldest = b->oldest_us;
+	int64_t age = oldest == INT64_MAX ? 0 : (clock_now_us() - oldest) / 1000000;
+	return age > 0 ? age : 0;
+}
+
+static void metrics_of(struct buf *b, const struct vendor *v)
+{
+	const struct {
+		const char *result;
+		uint64_t n;
+	} rows[] = {{"delivered", v->counts.delivered}, {"parked", v->counts.parked}, {"dead", v->counts.dead}, {"dropped", v->counts.dropped},
+		    {"retry", v->counts.retry}, {"hold", v->counts.hold}, {"split", v->counts.split}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		buf_addf(b, "weir_delivery_total{vendor=\"%s\",result=\"%s\"} %llu\n", v->name, rows[i].result, (unsigned long long)rows[i].n);
+	buf_addf(b, "weir_queue_events{vendor=\"%s\"} %llu\n", v->name, (unsigned long long)(v->queue_ready ? v->queue.events : 0));
+	buf_addf(b, "weir_queue_bytes{vendor=\"%s\"} %llu\n", v->name, (unsigned long long)(v->queue_ready ? v->queue.bytes : 0));
+	buf_addf(b, "weir_queue_oldest_seconds{vendor=\"%s\"} %lld\n", v->name, (long long)oldest_seconds(v));
+}
+
+static void on_metrics(struct courier *c, struct message *m)
+{
+	struct buf b;
+	buf_init(&b, 0);
+	buf_adds(&b, "# TYPE weir_delivery_total counter\n# TYPE weir_queue_events gauge\n# TYPE weir_queue_bytes gauge\n"
+		     "# TYPE weir_queue_oldest_seconds gauge\n# TYPE weir_courier_position gauge\n");
+	buf_addf(&b, "weir_courier_position %llu\n", (unsigned long long)c->outcomes.passed);
+	for (const struct seat *s = c->seats; s; s = s->next)
+		metrics_of(&b, &s->v);
+	answer(c, m->from, "metrics-text", json_pack("{s:O*, s:s}", "id", json_object_get(m->body, "id"), "text", (const char *)b.data));
+	buf_release(&b);
+}
+
+/* By plan, over all bundles. */
+static json_t *serials_of(const struct vendor *v)
+{
+	json_t *by = json_object(), *list = json_array(), *row;
+	const char *key;
+	for (const struct bundle *b = v->queue_ready ? v->queue.first : NULL; b; b = b->next)
+		for (uint8_t i = 0; i < b->serials_len; i++) {
+			const struct bundle_serial *s = &b->serials[i];
+			char name[24];
+			if (!s->events)
+				continue;
+			snprintf(name, sizeof name, "%llu", (unsigned long long)s->serial);
+			json_int_t from = (json_int_t)s->from, to = (json_int_t)s->to, events = s->events;
+			bool sends = vendor_serial_sends(v, s) == SENDS_ALL;
+			row = json_object_get(by, name);
+			if (row) {
+				json_int_t f = json_integer_value(json_object_get(row, "from")), t = json_integer_value(json_object_get(row, "to"));
+				from = f < from ? f : from;
+				to = t > to ? t : to;
+				events += json_integer_value(json_object_get(row, "events"));
+				sends = sends && json_is_true(json_object_get(row, "sends"));
+			}
+			json_object_set_new(by, name, json_pack("{s:I, s:I, s:I, s:I, s:b}", "serial", (json_int_t)s->serial, "events", events,
+								"from", from, "to", to, "sends", sends));
+		}
+	json_object_foreach(by, key, row)
+		json_array_append(list, row);
+	json_decref(by);
+	return list;
+}
+
+static json_t *status_of(const struct vendor *v)
+{
+	return json_pack("{s:s, s:I, s:I, s:I, s:s?, s:I, s:s?, s:o}", "vendor", v->name, "events",
+			 (json_int_t)(v->queue_ready ? v->queue.events : 0), "bytes", (json_int_t)(v->queue_ready ? v->queue.bytes : 0),
+			 "oldest_seconds", (json_int_t)oldest_seconds(v), "held", vendor_held(v, clock_now()), "in_flight",
+			 (json_int_t)v->flights, "error", v->last_error, "serials", serials_of(v));
+}
+
+static void on_status(struct courier *c, struct message *m)
+{
+	json_t *queues = json_array();
+	for (const struct seat *s = c->seats; s; s = s->next)
+		json_array_append_new(queues, status_of(&s->v));
+	answer(c, m->from, "status-is", json_pack("{s:O*, s:o, s:I}", "id", json_object_get(m->body, "id"), "queues", queues, "passed",
+						  (json_int_t)c->outcomes.passed));
+}
+
+static void on_stop(struct courier *c, struct message *m)
+{
+	int64_t grace = (int64_t)number(m, "grace_ms", STOP_MS);
+	c->stopping = true;
+	c->stop_at_ms = clock_mono_ms() + (grace < STOP_MS ? grace : STOP_MS);
+	courier_wake(c);
+}
+
+static const struct {
+	const char *verb;
+	void (*handle)(struct courier *c, struct message *m);
+} verbs[] = {
+	{"plan", on_plan}, {"plans-end", on_plans_end}, {"secrets", on_secrets}, {"queue-drop", on_queue_drop},
+	{"metrics", on_metrics}, {"status", on_status}, {"stop", on_stop},
+};
+
+void orders_take(struct message *m, void *arg)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(verbs[i].verb, m->verb) == 0) {
+			verbs[i].handle(arg, m);
+			return;
+		}
+	say(SAY_WARN, "message-unknown", "verb", S(m->verb), "from", S(role_names[m->from]), NULL);
+}
