@@ -77,6 +77,8 @@ static int take(struct office *o, const struct decision *d, struct taking *t, st
 	return first ? 0 : registry_record(o->registry, &t->x, NULL, err);
 }
 
+static const char courier_only[] = "queues belong to the running courier: start `weir serve` first";
+
 static json_t *decide(struct office *o, const json_t *request)
 {
 	struct err err;
@@ -87,7 +89,7 @@ static json_t *decide(struct office *o, const json_t *request)
 	memcpy(d.who, o->who, sizeof d.who);
 	d.at = clock_now();
 	if (r == 0 && d.kind == DECIDE_DROP)
-		r = err_set(&err, ERR_AGAIN, "queues are dropped by the running courier: start `weir serve` first");
+		r = err_set(&err, ERR_CONFLICT, "%s", courier_only);
 	if (r == 0)
 		r = take(o, &d, &t, &err);
 	json_t *answer = r == 0 ? decided_to_json(&t.x) : control_refusal(&err);
@@ -146,6 +148,8 @@ json_t *office_do(const char *dir, const json_t *request)
 	const char *word = json_string_value(json_object_get(request, "do"));
 	if (open_office(dir, &o, &err) < 0)
 		answer = control_refusal(&err);
+	else if (word && strcmp(word, "status") == 0)
+		answer = control_refusal((err_set(&err, ERR_CONFLICT, "%s", courier_only), &err));
 	else if (word && decision_kind_of(word) >= 0)
 		answer = decide(&o, request);
 	else
