@@ -683,10 +683,18 @@ static void snapshot(void **state)
 	free(want);
 }
 
-static void starter_is_good(void **state)
+/* Every action and option; seen by the fuzz target too. */
+static void everything_is_good(void **state)
 {
 	(void)state;
-	struct contract *c = good_file("catalog/starter/mixpanel.yaml");
+	struct contract *c = good_file("src/contract/samples/everything.yaml");
+	bool seen[ACTIONS] = {0};
+	for (size_t i = 0; i < c->fields_len; i++)
+		seen[c->fields[i].action] = true;
+	for (int a = 0; a < ACTIONS; a++)
+		assert_true(seen[a]);
+	assert_int_equal(c->requires.within_s, (365 + 6 * 30) * 86400);
+	assert_int_equal(c->expires_at, 1835481600);	/* 2028-03-01T00:00Z: behind a leap day */
 	contract_free(&c);
 }
 
@@ -706,7 +714,7 @@ int main(void)
 		cmocka_unit_test(canonical_json_reads_back),
 		cmocka_unit_test(bad_json),
 		cmocka_unit_test(snapshot),
-		cmocka_unit_test(starter_is_good),
+		cmocka_unit_test(everything_is_good),
 	};
 	return cmocka_run_group_tests_name("contract", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * Rules: one action a field, its argument, its options.  The table below is the one list of actions; reader, canonical
- * form and words for people go through it.
+ * Rules: one action a field, its argument, its options.  The table below is the one list of actions; reader and
+ * canonical form go through it.
  */
 #include <stdlib.h>
 #include <string.h>
