@@ -104,27 +104,6 @@ static bool name_value(struct walk *w, const struct value *v)
 	return true;
 }
 
-void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient)
-{
-	if (!w->env->subject)
-		return;
-	unsigned rank = a->rank;
-	if (w->plan->subject_kind >= 0 && kind != (enum id_kind)w->plan->subject_kind)
-		rank += UINT_MAX / 2;	/* the kind that the contract asks for comes before every other */
-	if (!a->slot->subject && (w->plan->subject_kind < 0 || kind != (enum id_kind)w->plan->subject_kind))
-		return;
-	if (rank >= w->subject_rank)
-		return;
-	if (transient) {
-		value.at = arena_strndup(&w->out->arena, value.at, value.len);
-		if (!value.at)
-			return;
-	}
-	w->subject_rank = rank;
-	w->subject_kind = kind;
-	w->subject = value;
-}
-
 static void attribute_value(struct walk *w, enum attribute_id id, const struct value *v)
 {
 	struct span text;
@@ -767,6 +746,28 @@ static bool lines(struct walk *w, enum object_kind kind)
 
 /* ---- a request ------------------------------------------------------------------------------------------------------- */
 
+#ifndef APPLY_BROKEN
+void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient)
+{
+	if (!w->env->subject)
+		return;
+	unsigned rank = a->rank;
+	if (w->plan->subject_kind >= 0 && kind != (enum id_kind)w->plan->subject_kind)
+		rank += UINT_MAX / 2;	/* the kind that the contract asks for comes before every other */
+	if (!a->slot->subject && (w->plan->subject_kind < 0 || kind != (enum id_kind)w->plan->subject_kind))
+		return;
+	if (rank >= w->subject_rank)
+		return;
+	if (transient) {
+		value.at = arena_strndup(&w->out->arena, value.at, value.len);
+		if (!value.at)
+			return;
+	}
+	w->subject_rank = rank;
+	w->subject_kind = kind;
+	w->subject = value;
+}
+
 void apply_out_init(struct apply_out *o, size_t max_bytes)
 {
 	*o = (struct apply_out){.scratch = xcalloc(1, sizeof *o->scratch)};
@@ -803,6 +804,7 @@ void apply_out_release(struct apply_out *o)
 	}
 	*o = (struct apply_out){0};
 }
+#endif
 
 static void scratch_fit(struct scratch *sc, uint32_t nodes)
 {

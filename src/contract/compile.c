@@ -189,7 +189,7 @@ static void hash_place(struct plan *p, struct node *n)
 static void hash_table(struct plan *p, struct node *n)
 {
 	const struct act *a = n->act;
-	n->plain = a && a->leaf >= 0 && a->action == ACT_KEEP && n->attribute == ATTR_NONE && !n->kids_len && !n->element &&
+	n->plain = a && !n->operation && a->leaf >= 0 && a->action == ACT_KEEP && n->attribute == ATTR_NONE && !n->kids_len && !n->element &&
 		   (!a->slot || a->role == SLOT_KEEP);
 	n->plain_max = a && a->max >= 0 && a->max < UINT32_MAX ? (uint32_t)a->max : UINT32_MAX;
 	if (n->table)
