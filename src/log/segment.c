@@ -8,7 +8,11 @@
 #include "base/bytes.h"
 
 static const char magic[8] = {'W', 'E', 'I', 'R', 'L', 'O', 'G', '1'};
-enum { WINDOW = 1 << 20, BAD_BLOCK = 4096 };
+enum {
+	WINDOW = 1 << 20,
+	BAD_BLOCK = 4096,
+	SPAN = 1 << 25,	/* numbers of one segment: more don't fit, and searching needs a bound to be cheap */
+};
 
 void segment_name(uint64_t first_seq, char out[static LOG_NAME])
 {
@@ -160,7 +164,7 @@ static bool frame_at(struct segment *s, uint64_t off, uint64_t min, uint64_t sto
 		return false;
 	uint32_t len = get_u32(h), type = h[4], crc = get_u32(h + 16);
 	uint64_t seq = get_u64(h + 8);
-	if (seq < min || seq >= stop || type == 0 || len > LOG_BODY_MAX)
+	if (seq < min || seq >= stop || seq - s->first_seq > SPAN || type == 0 || len > LOG_BODY_MAX)
 		return false;
 	*f = (struct frame){.off = off, .end = off + LOG_FRAME_HEAD + len, .seq = seq, .len = len,
 			    .type = (enum log_type)type, .index = get_u32(h + 4) >> 8};
@@ -181,7 +185,7 @@ static bool frame_find(struct segment *s, uint64_t from, uint64_t min, uint64_t 
 		uint64_t seq = get_u64(h + 8);
 		if (seq < min || seq >= stop || h[4] == 0)
 			continue;
-		if (seq - min > s->size / LOG_FRAME_HEAD)	/* more frames than fit: not a number */
+		if (seq - s->first_seq > SPAN)
 			continue;
 		uint64_t window = s->window_off, cost = LOG_FRAME_HEAD + (uint64_t)get_u32(h);
 		if (frame_at(s, off, min, stop, f))
