@@ -387,6 +387,69 @@ static void nth_failure(void **state)
 	assert_true(runs > 500);
 }
 
+/*
+ * The sync of a batch fails and the process is killed before it can do anything about it.  Its successor sees the bytes
+ * in the page cache, and a sync of them says 0 although they are not on disk: it must not publish them on that word.
+ */
+static void sync_that_lied(void **state)
+{
+	(void)state;
+	static struct world w;
+	for (uint64_t seed = 1; seed < 200; seed++) {
+		memset(&w, 0, sizeof w);
+		w.tags = 1;
+		w.disk = fio_sim_new(seed);
+		w.io = fio_sim_io(w.disk);
+		w.dir = fio_sim_root(w.disk);
+		assert_true(open_writer(&w));
+		batch(&w);
+		uint64_t n = fio_sim_calls(w.disk);
+		*fio_sim_faults(w.disk) = (struct fio_sim_faults){.fail_at = n + 2, .fail_times = 1, .fail_errno = EIO, .crash_at = n + 3};
+		batch(&w);
+		assert_true(fio_sim_dead(w.disk));
+		log_reader_close(&w.r);
+		log_writer_close(&w.w);
+		fio_sim_kill(w.disk);
+		memset(&w.mark, 0, sizeof w.mark);
+		recover_twice(&w);
+		assert_true(open_writer(&w));
+		check_all(&w);
+		log_reader_close(&w.r);
+		log_writer_close(&w.w);
+		fio_sim_free(&w.disk);
+		if (w.violation[0])
+			fail_msg("seed %llu: %s", (unsigned long long)seed, w.violation);
+	}
+}
+
+/* A refused batch's numbers are used again, so its salt must not be: number and salt are the nonce. */
+static void refused_salt(void **state)
+{
+	(void)state;
+	static struct world w;
+	for (uint64_t call = 1; call < 3; call++) {
+		memset(&w, 0, sizeof w);
+		w.tags = 1;
+		w.disk = fio_sim_new(call);
+		w.io = fio_sim_io(w.disk);
+		w.dir = fio_sim_root(w.disk);
+		assert_true(open_writer(&w));
+		batch(&w);
+		uint8_t salt[16];
+		uint64_t next = atomic_load(&w.mark.durable) + 1;
+		memcpy(salt, log_salt(w.w), 16);
+		*fio_sim_faults(w.disk) = (struct fio_sim_faults){
+			.fail_at = fio_sim_calls(w.disk) + call, .fail_times = 1, .fail_errno = EIO};
+		batch(&w);
+		assert_int_equal(atomic_load(&w.mark.durable), next - 1);
+		assert_int_equal(log_next_seq(w.w), next + 1);	/* the key frame of the new segment took the first */
+		assert_memory_not_equal(log_salt(w.w), salt, 16);
+		log_reader_close(&w.r);
+		log_writer_close(&w.w);
+		fio_sim_free(&w.disk);
+	}
+}
+
 /* A disk that fills up: refused, nothing lost, and it goes on by itself when there is room again. */
 static void full_disk(void **state)
 {
@@ -424,6 +487,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_lost),
 #if !CRASH_CHECKSUM_OFF
 		cmocka_unit_test(controls), cmocka_unit_test(nth_failure), cmocka_unit_test(full_disk),
+		cmocka_unit_test(sync_that_lied), cmocka_unit_test(refused_salt),
 #endif
 	};
 	return cmocka_run_group_tests_name("log_crash", tests, NULL, NULL);
