@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,51 +14,32 @@
 
 #include "plan/plan.h"
 
-/* Stand-ins for src/contract, which has tests of its own: the contract is a text that names its vendor. */
-__attribute__((weak)) const char *const flow_names[4] = {"open", "restricted", "suspended", "quarantined"};
+static uint8_t pk[32], sk[SIGN_SECRET_BYTES];
 
-__attribute__((weak)) struct contract *contract_from_json(const char *json, size_t n, struct err *err)
+static const char yaml[] =
+	"weir: 1\nvendor: mixpanel\nname: Mixpanel, Inc.\ncountry: US\nrole: processor\nservice: Product analytics\n"
+	"data_regions: [US]\ndelivery:\n  adapter: mixpanel\n  upstream: https://api.mixpanel.com\n  credential: env:MIXPANEL_TOKEN\n"
+	"sources:\n  - {name: web, token: env:WEB_TOKEN}\nversion: 3\nsigned: 2026-01-15\nexpires: 2027-01-15\n"
+	"purpose: product-analytics\nbasis: legitimate-interest\nidentity: pseudonym\nevents: [signup]\n"
+	"fields:\n  event: keep\n  properties.plan: {oneof: [free, plus]}\n";
+
+static struct contract *contract(void)
 {
-	json_t *o = json_loadb(json, n, 0, NULL);
-	const char *vendor = json_string_value(json_object_get(o, "vendor"));
-	struct contract *c = NULL;
-	if (vendor) {
-		c = xcalloc(1, sizeof *c);
-		c->vendor = (struct span){xstrdup(vendor), strlen(vendor)};
-		c->name = (struct span){xstrndup(json, n), n};
-	} else {
-		err_at(err, ERR_SYNTAX, 0, "not a contract");
-	}
-	json_decref(o);
+	struct diags d;
+	diags_init(&d, "mixpanel.yaml");
+	struct contract *c = contract_parse(yaml, sizeof yaml - 1, &d);
+	if (!c)
+		fail_msg("%zu faults, the first: %s", d.n, d.v[0].msg);
+	diags_release(&d);
 	return c;
 }
 
-__attribute__((weak)) void contract_to_json(const struct contract *c, struct buf *out)
-{
-	buf_add(out, c->name.at, c->name.len);
-}
-
-__attribute__((weak)) void contract_free(struct contract **c)
-{
-	if (!*c)
-		return;
-	free((char *)(uintptr_t)(*c)->vendor.at);
-	free((char *)(uintptr_t)(*c)->name.at);
-	free(*c);
-	*c = NULL;
-}
-
-static uint8_t pk[32], sk[SIGN_SECRET_BYTES];
-
-static const char mixpanel[] = "{\"fields\":[],\"vendor\":\"mixpanel\",\"version\":3}";
-
 static struct plan_file sample(uint64_t serial)
 {
-	struct err err;
 	struct plan_file f = {.vendor = "mixpanel", .serial = serial, .approved = true, .flow = FLOW_RESTRICTED,
 			      .not_after = 1800000000, .at = 1768435200, .sends_len = 2, .drains_len = 1};
 	f.by = xstrdup("ann \"the\tlawyer\" \xc3\xa9");
-	f.contract = contract_from_json(mixpanel, sizeof mixpanel - 1, &err);
+	f.contract = contract();
 	f.sends = xcalloc(2, sizeof *f.sends);
 	f.sends[0] = 1;
 	f.sends[1] = 4;
@@ -82,12 +62,12 @@ static void round_trip(void **state)
 	struct plan_file f = sample(7), g;
 	struct buf b = made(&f);
 	struct err err;
-	static const char want[] =
-		"{\"at\":1768435200,\"by\":\"ann \\\"the\\tlawyer\\\" \xc3\xa9\",\"contract\":{\"fields\":[],\"vendor\":\"mixpanel\","
-		"\"version\":3},\"drains\":[{\"from\":100,\"serial\":2,\"to\":199}],\"flow\":\"restricted\",\"life\":\"approved\","
+	static const char head[] = "{\"at\":1768435200,\"by\":\"ann \\\"the\\tlawyer\\\" \xc3\xa9\",\"contract\":{";
+	static const char tail[] =
+		"},\"drains\":[{\"from\":100,\"serial\":2,\"to\":199}],\"flow\":\"restricted\",\"life\":\"approved\","
 		"\"not_after\":1800000000,\"sends\":[1,4],\"serial\":7,\"vendor\":\"mixpanel\",\"weir_plan\":1}\nweir-plan-ed25519 ";
-	assert_memory_equal(b.data, want, sizeof want - 1);
-	assert_int_equal(b.len, sizeof want - 1 + 88 + 1);
+	assert_memory_equal(b.data, head, sizeof head - 1);
+	assert_memory_equal(b.data + b.len - 1 - 88 - (sizeof tail - 1), tail, sizeof tail - 1);
 	assert_int_equal(plan_file_parse(b.data, b.len, pk, &g, &err), 0);
 	assert_string_equal(g.vendor, "mixpanel");
 	assert_int_equal(g.serial, 7);
@@ -96,6 +76,11 @@ static void round_trip(void **state)
 	assert_int_equal(g.not_after, 1800000000);
 	assert_int_equal(g.at, 1768435200);
 	assert_string_equal(g.by, f.by);
+	assert_int_equal(g.contract->version, 3);
+	uint8_t one[32], two[32];
+	contract_digest(f.contract, one);
+	contract_digest(g.contract, two);
+	assert_memory_equal(one, two, 32);
 	assert_int_equal(g.sends_len, 2);
 	assert_int_equal(g.sends[1], 4);
 	assert_int_equal(g.drains_len, 1);
@@ -149,27 +134,27 @@ static void i4_flipped_bytes(void **state)
 static void signed_nonsense(void **state)
 {
 	(void)state;
-#define HEAD "{\"at\":1,\"by\":\"a\",\"contract\":{\"vendor\":\"v\"},"
-	static const char *const rows[] = {
-		"\n", "{}\n", "[]\n", "null\n", "{\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":2}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"w\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"../v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"wide\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"proposed\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[-1],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[{}],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[1],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1.0,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":9007199254740993,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"extra\":0,\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		HEAD "\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1,\"weir_plan\":1}\n",
-		HEAD "\"drains\":[], \"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		"{\"at\":1,\"by\":\"\\u0061\",\"contract\":{\"vendor\":\"v\"},\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		"{\"at\":1,\"by\":\"a\",\"contract\":{},\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
-		"{\"at\":1,\"by\":\"a\\u0000b\",\"contract\":{\"vendor\":\"v\"},\"drains\":[],\"flow\":\"open\",\"life\":\"approved\",\"not_after\":null,\"sends\":[],\"serial\":1,\"vendor\":\"v\",\"weir_plan\":1}\n",
+	static const struct {	/* a text of the good plan and what stands there instead */
+		const char *was, *is;
+	} rows[] = {
+		{"\"weir_plan\":1", "\"weir_plan\":2"}, {"\"weir_plan\":1", "\"weir_plan\":1,\"weir_plan\":1"},
+		{"\"vendor\":\"mixpanel\",\"weir_plan\"", "\"vendor\":\"other\",\"weir_plan\""},
+		{"\"vendor\":\"mixpanel\",\"weir_plan\"", "\"vendor\":\"../x\",\"weir_plan\""},
+		{"\"flow\":\"restricted\"", "\"flow\":\"wide\""}, {"\"life\":\"approved\"", "\"life\":\"proposed\""},
+		{"\"not_after\":1800000000,", ""}, {"\"not_after\":1800000000", "\"not_after\":1.8e9"},
+		{"\"sends\":[1,4]", "\"sends\":[-1]"}, {"\"sends\":[1,4]", "\"sends\":{}"}, {"\"sends\":[1,4]", "\"sends\":[1, 4]"},
+		{"\"drains\":[{\"from\":100,\"serial\":2,\"to\":199}]", "\"drains\":[{}]"},
+		{"\"drains\":[{\"from\":100,\"serial\":2,\"to\":199}]", "\"drains\":[1]"},
+		{"\"drains\":[{\"from\":100,", "\"drains\":[{\"extra\":1,\"from\":100,"},
+		{"\"serial\":7", "\"serial\":7.0"}, {"\"serial\":7", "\"serial\":07"}, {"\"serial\":7", "\"serial\":9007199254740993"},
+		{"\"serial\":7", "\"serial\":7,\"serious\":0"}, {"\"at\":1768435200", "\"at\":-0"},
+		{"\"by\":\"ann", "\"by\":\"\\u0061nn"}, {"\"by\":\"ann", "\"by\":\"\\u0000ann"}, {"\"by\":\"ann", "\"by\":\"\xff"},
+		{"\"contract\":{", "\"contract\":{ "}, {"\"contract\":{", "\"contract\":{\"zzz\":1,"}, {"\"contract\":{", "\"contract\":["},
+		{"\"version\":3", "\"version\":3.0"},
 	};
+	struct plan_file f = sample(7);
+	struct buf good = made(&f);
+	size_t line = good.len - 18 - 88 - 1;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		uint8_t sig[SIGN_BYTES];
 		char coded[100];
@@ -177,14 +162,21 @@ static void signed_nonsense(void **state)
 		struct err err = {0};
 		struct buf b;
 		buf_init(&b, 0);
-		buf_adds(&b, rows[i]);
+		const char *at = memmem(good.data, line, rows[i].was, strlen(rows[i].was));
+		assert_non_null(at);
+		size_t before = (size_t)(at - (char *)good.data), after = before + strlen(rows[i].was);
+		buf_add(&b, good.data, before);
+		buf_adds(&b, rows[i].is);
+		buf_add(&b, good.data + after, line - after);
 		sign_make(sk, b.data, b.len, sig);
 		base64_encode(sig, sizeof sig, coded);
 		buf_addf(&b, "weir-plan-ed25519 %s\n", coded);
 		if (plan_file_parse(b.data, b.len, pk, &g, &err) != -1 || err.code != ERR_CORRUPT)
-			fail_msg("row %zu passed: %s", i, rows[i]);
+			fail_msg("row %zu passed: %s", i, rows[i].is);
 		buf_release(&b);
 	}
+	buf_release(&good);
+	plan_file_release(&f);
 }
 
 static int temporary_dir(char path[static 32])
