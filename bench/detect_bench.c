@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "detect/core.h"
@@ -22,32 +23,35 @@ static double now(void)
 }
 
 struct text {
-	char *at;
+	const char *at;
 	size_t n;
 };
 
-static struct text *load(const char *path, size_t *count, size_t *bytes)
+/* The values stay where the file has them, one behind the other, as in a request. */
+static struct text *load(const char *path, struct buf *file, size_t *count, size_t *bytes)
 {
-	FILE *f = fopen(path, "rb");
 	struct text *v = NULL;
-	size_t cap = 0;
-	uint8_t head[4];
-	*count = *bytes = 0;
+	size_t cap = 0, k;
+	FILE *f = fopen(path, "rb");
 	if (!f) {
 		perror(path);
 		exit(2);
 	}
-	while (fread(head, 1, 4, f) == 4) {
-		size_t n = get_u32(head);
+	do {
+		must(buf_reserve(file, 1 << 20));
+		k = fread(file->data + file->len, 1, 1 << 20, f);
+		file->len += k;
+	} while (k);
+	fclose(f);
+	buf_add(file, (char[64]){0}, 64);
+	*count = *bytes = 0;
+	for (size_t at = 0, n; at + 4 < file->len - 64; at += 4 + n) {
+		n = get_u32(file->data + at);
 		if (*count == cap)
 			v = xrealloc(v, (cap = cap ? cap * 2 : 4096) * sizeof *v);
-		v[*count] = (struct text){xcalloc(n + 64, 1), n};
-		if (fread(v[*count].at, 1, n, f) != n)
-			break;
-		++*count;
+		v[(*count)++] = (struct text){(char *)file->data + at + 4, n};
 		*bytes += n;
 	}
-	fclose(f);
 	return v;
 }
 
@@ -121,15 +125,18 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	size_t count, bytes;
-	struct text *v = load(argv[1], &count, &bytes);
+	struct buf file;
+	buf_init(&file, 0);
+	struct text *v = load(argv[1], &file, &count, &bytes);
 	double events = argc > 2 ? atof(argv[2]) : (double)bytes / 570;
 	static const char *const names[] = {"plain", "sse2", "avx2"};
+	const char *only = getenv("DETECT_KERNEL");	/* "avx2": for a profile */
 	for (int k = MARKS_PLAIN; k <= MARKS_AVX2; k++)
-		if (marks_force((enum marks_kernel)k))
+		if ((!only || strcmp(only, names[k]) == 0) && marks_force((enum marks_kernel)k))
 			strings(v, count, bytes, events, names[k]);
-	hostile();
-	for (size_t i = 0; i < count; i++)
-		free(v[i].at);
+	if (!only)
+		hostile();
 	free(v);
+	buf_release(&file);
 	return 0;
 }

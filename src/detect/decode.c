@@ -275,16 +275,19 @@ __attribute__((noinline)) void scan_decoded(struct scan *s, size_t p)
 
 /* ---- base64 ----------------------------------------------------------------------------------------------------- */
 
-/* Value of a base64 or base64url character, 64 for none. */
+/* Values of the base64 and base64url characters, from the space on; asked only for such characters. */
+static const uint8_t sextets[96] = {
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 62, 0, 62, 0, 63,
+	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 0, 0, 0, 0, 0, 0,
+	0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+	15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 0, 0, 0, 0, 63,
+	0, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 0, 0, 0, 0, 0,
+};
+
 static uint8_t sextet(uint8_t c)
 {
-	if (is(c, C_UPPER))
-		return (uint8_t)(c - 'A');
-	if (is(c, C_LOWER))
-		return (uint8_t)(c - 'a' + 26);
-	if (is(c, C_DIGIT))
-		return (uint8_t)(c - '0' + 52);
-	return c == '+' || c == '-' ? 62 : 63;
+	return sextets[c - ' '];
 }
 
 static bool text_byte(uint8_t c)

@@ -219,56 +219,79 @@ static void walk_encoded(struct scan *s, size_t base, const struct marks *m, siz
 		}
 }
 
+/* What a window holds at all; a short text with none of it is done. */
 struct summary {
-	unsigned digits;	/* counted up to the fourth block; enough to say "at least four" */
-	uint64_t at, colon, word, odd, upper, lower;
-	bool base64;
+	bool digits, base64;
+	uint64_t at, colon, word, odd;
 };
 
-static struct summary summarise(const struct marks *m, size_t blocks)
+/* 1.2.3.4 has the fewest digits of all that starts with digits, 2001:db8::1 the fewest colons: are there so many? */
+static bool four(uint64_t x)
 {
-	struct summary r = {0};
+	x &= x - 1;
+	x &= x - 1;
+	return x & (x - 1);
+}
+
+static struct summary of_block(const struct marks *m)
+{
+	return (struct summary){four(m->digit), m->upper && m->lower && long_run(m->base64, false), m->at,
+				m->colon & (m->colon - 1), m->word, m->odd};
+}
+
+/* Of a longer window: what is too little in one block may be enough with its neighbour. */
+static struct summary of_window(const struct marks *m, size_t blocks)
+{
+	struct summary r = {.digits = true};
+	uint64_t upper = 0, lower = 0;
 	for (size_t b = 0; b < blocks; b++) {
-		r.digits += (unsigned)__builtin_popcountll(m[b].digit);
 		r.at |= m[b].at;
 		r.colon |= m[b].colon;
 		r.word |= m[b].word;
 		r.odd |= m[b].odd;
-		r.upper |= m[b].upper;
-		r.lower |= m[b].lower;
+		upper |= m[b].upper;
+		lower |= m[b].lower;
 		r.base64 |= long_run(m[b].base64, false);
 	}
-	r.base64 &= r.upper && r.lower;
+	r.base64 &= upper && lower;
 	return r;
 }
 
-enum { DIGITS_MIN = 4 };	/* 1.2.3.4 has the fewest digits of all that starts with digits */
-
-static bool any_candidate(const struct summary *r)
+static bool plain_candidate(const struct summary *r)
 {
-	return r->at || r->colon || r->word || r->digits >= DIGITS_MIN;
+	return r->at || r->colon || r->word || r->digits;
+}
+
+static void walk_window(struct scan *s, size_t w, const struct marks *m, size_t blocks, const struct summary *r,
+			size_t *base64_until)
+{
+	if (plain_candidate(r))
+		walk_candidates(s, w, m, blocks);
+	if (s->depth == DEPTH_MAX)
+		return;
+	if (r->base64)
+		walk_base64(s, w, m, blocks, base64_until);
+	if (r->odd)
+		walk_encoded(s, w, m, blocks);
+}
+
+static void start_region(struct scan *s, size_t lo, size_t hi)
+{
+	s->lo = lo;
+	s->hi = hi;
+	s->numbers_until = s->colons_until = s->jwt_until = s->bearer_until = s->decoded_until = lo;
 }
 
 static void scan_region(struct scan *s, size_t lo, size_t hi)
 {
 	struct marks m[BLOCKS];
 	size_t base64_until = lo;
-	s->lo = lo;
-	s->hi = hi;
-	s->numbers_until = s->colons_until = s->jwt_until = s->bearer_until = s->decoded_until = lo;
+	start_region(s, lo, hi);
 	for (size_t w = lo; w < hi; w += WINDOW) {
 		size_t n = hi - w < WINDOW ? hi - w : WINDOW, blocks = (n + 63) / 64;
 		marks_fill(s->t + w, n, m);
-		struct summary r = summarise(m, blocks);
-		/* Few digits are none, but only when all of the region is in sight. */
-		if (any_candidate(&r) || hi - lo > WINDOW)
-			walk_candidates(s, w, m, blocks);
-		if (s->depth < DEPTH_MAX) {
-			if (r.base64)
-				walk_base64(s, w, m, blocks, &base64_until);
-			if (r.odd)
-				walk_encoded(s, w, m, blocks);
-		}
+		struct summary r = hi - lo <= 64 ? of_block(m) : of_window(m, blocks);
+		walk_window(s, w, m, blocks, &r, &base64_until);
 		if (s->full && s->hits[s->count - 1].start < w + n)
 			return;	/* the rest is covered already */
 	}
@@ -321,21 +344,41 @@ size_t scan_copy(const uint8_t *t, size_t n, unsigned types, unsigned depth, str
 	return s.count;
 }
 
+/* Most strings are short and hold nothing: they leave here after one look at their marks. */
+static size_t scan_short(const uint8_t *t, size_t n, unsigned types, struct detect_hit *hits, size_t max)
+{
+	struct marks m;
+	size_t base64_until = 0;
+	marks_fill(t, n, &m);
+	struct summary r = of_block(&m);
+	if (!plain_candidate(&r) && !r.odd && !r.base64)
+		return 0;
+	struct scan s = {.t = t, .n = n, .types = types, .hits = hits, .max = max};
+	start_region(&s, 0, n);
+	walk_window(&s, 0, &m, 1, &r, &base64_until);
+	if (s.count)
+		settle(&s);
+	return s.count;
+}
+
 size_t detect_scan(const char *text, size_t n, unsigned types, struct detect_hit *hits, size_t max)
 {
 	must(max > 0 && n < UINT32_MAX);
+	if (n == 0)
+		return 0;
+	if (n <= 64)
+		return scan_short((const uint8_t *)text, n, types, hits, max);
 	return scan_copy((const uint8_t *)text, n, types, 0, hits, max);
 }
 
 bool detect_maybe(const char *text, size_t n)
 {
-	struct marks m[BLOCKS];
-	const uint8_t *t = (const uint8_t *)text;
-	if (n > WINDOW)
-		return true;
-	marks_fill(t, n, m);
-	struct summary r = summarise(m, (n + 63) / 64);
-	return any_candidate(&r) || r.odd || r.base64;
+	struct marks m;
+	if (n == 0 || n > 64)
+		return n > 0;
+	marks_fill((const uint8_t *)text, n, &m);
+	struct summary r = of_block(&m);
+	return plain_candidate(&r) || r.odd || r.base64;
 }
 
 bool detect_key_name(const char *text, size_t n)

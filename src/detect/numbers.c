@@ -200,6 +200,8 @@ static bool phone_named(struct scan *s, size_t p)
 	static const char *const words[] = {"phone", "phonenumber", "telephone", "tel", "telefon", "telefono", "telefone",
 					    "mobile", "mobil", "cell", "cellphone", "handy", "fax", "whatsapp", "sms", NULL};
 	struct digits g;
+	if (p - s->lo < 3)
+		return false;	/* no room for a word */
 	gather_phone(s, p, &g);
 	bool date = g.n >= 8 && at(s, p + 4) == '-' && at(s, p + 7) == '-';	/* 2026-01-15 */
 	if (g.n < 7 || date || !word_ends(s, g.end) || !near_word(s, p, NEAR, words))
