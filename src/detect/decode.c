@@ -32,37 +32,6 @@ static int percent(const uint8_t *p, size_t n, size_t *used)
 	return hex_value(p[1]) * 16 + hex_value(p[2]);
 }
 
-static int unicode_escape(const uint8_t *p, size_t n, size_t *used)
-{
-	if (n < 6 || p[1] != 'u' || p[2] != '0' || p[3] != '0' || hex_value(p[4]) < 0 || hex_value(p[5]) < 0)
-		return NOTHING;
-	*used = 6;
-	int c = hex_value(p[4]) * 16 + hex_value(p[5]);
-	return c < 0x80 ? c : NOTHING;
-}
-
-static int html_reference(const uint8_t *p, size_t n, size_t *used)
-{
-	static const char commat[] = "&commat;";
-	if (n >= sizeof commat - 1 && memcmp(p, commat, sizeof commat - 1) == 0) {
-		*used = sizeof commat - 1;
-		return '@';
-	}
-	if (n < 4 || p[1] != '#')
-		return NOTHING;
-	size_t i = 2;
-	int base = (p[2] | 0x20) == 'x' ? 16 : 10, v = 0;
-	if (base == 16)
-		i++;
-	size_t first = i;
-	for (; i < n && i - first < 7 && hex_value(p[i]) >= 0 && hex_value(p[i]) < base; i++)
-		v = v > 255 ? 256 : v * base + hex_value(p[i]);
-	if (i == first || v == 0 || v > 127)
-		return NOTHING;
-	*used = i < n && p[i] == ';' ? i + 1 : i;
-	return v;
-}
-
 /* [at] (at) [dot] (dot) */
 static int spelled(const uint8_t *p, size_t n, size_t *used)
 {
@@ -105,6 +74,57 @@ static int fold(uint32_t cp)
 		return folds[i].cycle == 52 && k >= 26 ? 'a' + k - 26 : folds[i].to + k;
 	}
 	return NOTHING;
+}
+
+static int hex4(const uint8_t *p)
+{
+	int v = 0;
+	for (int i = 0; i < 4; i++) {
+		if (hex_value(p[i]) < 0)
+			return -1;
+		v = v << 4 | hex_value(p[i]);
+	}
+	return v;
+}
+
+static int character(uint32_t cp)	/* of an escape */
+{
+	return cp < 0x80 ? (int)cp : fold(cp);
+}
+
+static int unicode_escape(const uint8_t *p, size_t n, size_t *used)
+{
+	int c = n >= 6 && p[1] == 'u' ? hex4(p + 2) : -1;
+	if (c < 0)
+		return NOTHING;
+	*used = 6;
+	if (c < 0xd800 || c > 0xdbff)
+		return character((uint32_t)c);
+	int low = n >= 12 && p[6] == '\\' && p[7] == 'u' ? hex4(p + 8) : -1;
+	if (low < 0xdc00 || low > 0xdfff)
+		return NOTHING;
+	*used = 12;
+	return character(0x10000u + ((uint32_t)(c - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
+}
+
+static int html_reference(const uint8_t *p, size_t n, size_t *used)
+{
+	static const char commat[] = "&commat;";
+	if (n >= sizeof commat - 1 && memcmp(p, commat, sizeof commat - 1) == 0) {
+		*used = sizeof commat - 1;
+		return '@';
+	}
+	if (n < 4 || p[1] != '#')
+		return NOTHING;
+	bool hex = (p[2] | 0x20) == 'x';
+	uint32_t base = hex ? 16 : 10, v = 0;
+	size_t first = hex ? 3 : 2, i = first;
+	for (; i < n && i - first < 7 && hex_value(p[i]) >= 0 && (uint32_t)hex_value(p[i]) < base; i++)
+		v = v * base + (uint32_t)hex_value(p[i]);
+	if (i == first || v == 0)
+		return NOTHING;
+	*used = i < n && p[i] == ';' ? i + 1 : i;
+	return character(v);
 }
 
 static int look_alike(const uint8_t *p, size_t n, size_t *used)
@@ -202,11 +222,11 @@ static bool decode_round(struct copy *c, size_t first)
 		i += used;
 		changed = true;
 		c->via |= via_of(b);
-		if (v == DELETED)
-			continue;
 		if (b == '\\')	/* an escape of an escape */
 			while (out > 0 && c->text[out - 1] == '\\')
 				out--;
+		if (v == DELETED)
+			continue;
 		if (sign) {
 			while (out > 0 && c->text[out - 1] == ' ')
 				out--;
