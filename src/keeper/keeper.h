@@ -26,11 +26,14 @@ struct keeper_books {
 	uint8_t public_key[32], secret[SIGN_SECRET_BYTES];
 };
 
-/* 1 the plan in force, 0 there is none, -1. */
+/*
+ * 1 the plan in force, 0 there never was one, -1: ERR_CRYPTO or ERR_CORRUPT for a file that isn't ours, is older than one
+ * that was signed later (state/plan/history/VENDOR/), or is gone.
+ */
 int keeper_load(const struct keeper_books *b, const char *vendor, struct plan_file *now, struct err *err) KEEPER_CHECKED;
 /* The same for a decision: a new approval replaces a plan that is damaged or not ours, so for it there is none. */
 int keeper_load_for(const struct keeper_books *b, const struct decision *d, struct plan_file *now, struct err *err) KEEPER_CHECKED;
-/* Every vendor that has a plan file; each() returns false to stop. */
+/* Every vendor that has, or once had, a plan; each() returns false to stop. */
 int keeper_vendors(const struct keeper_books *b, bool (*each)(void *arg, const char *vendor), void *arg,
 		   struct err *err) KEEPER_CHECKED;
 
@@ -62,7 +65,7 @@ int keeper_check_drop(const struct decision *d, const struct plan_file *now, str
 
 /* Signs next into bytes (and fills next->sha256). */
 void keeper_sign(const struct keeper_books *b, struct plan_file *next, struct buf *bytes);
-/* Durable: history first, then the plan itself. */
+/* Durable; with a copy in the history. */
 int keeper_write(const struct keeper_books *b, const struct plan_file *next, const struct buf *bytes, struct err *err) KEEPER_CHECKED;
 /* What d led to; d NULL: the plan as it was found. */
 void keeper_decided(const struct decision *d, const struct plan_file *p, struct decided *out);

@@ -377,14 +377,57 @@ static void tampered(void **state)
 	plan_file_release(&f);
 	/* So does one after the file was removed. */
 	assert_int_equal(unlinkat(b->plans, "acme.plan", 0), 0);
+	assert_int_equal(keeper_load(b, "acme", &f, &err), -1);
+	assert_string_equal(err.msg, "state/plan/acme.plan is gone: plan 3 was signed");
 	approve(b, 3, EVENTS NARROW);
 	f = in_force(b);
 	assert_int_equal(f.serial, 4);
 	plan_file_release(&f);
 	/* An earlier plan that was changed in the history counts for nothing. */
-	overwrite(b->plans, "history/acme/4.plan", 40, 'X');
+	overwrite(b->plans, "history/acme/1.plan", 40, 'X');
 	approve(b, 4, EVENTS WIDE);
+	assert_sends(b, "4");	/* 2 and 3 were suspended */
+}
+
+/* A plan that was in force once is signed, and yet not to be obeyed again. */
+static void put_back(void **state)
+{
+	struct keeper_books *b = &((struct place *)*state)->b;
+	struct err err;
+	struct plan_file f;
+	approve(b, 1, EVENTS NARROW);
+	flow(b, DECIDE_SUSPEND);
+	assert_int_equal(linkat(b->plans, "history/acme/1.plan", b->plans, "old", 0), 0);
+	assert_int_equal(renameat(b->plans, "old", b->plans, "acme.plan"), 0);
+	assert_int_equal(keeper_load(b, "acme", &f, &err), -1);
+	assert_int_equal(err.code, ERR_CORRUPT);
+	assert_string_equal(err.msg, "state/plan/acme.plan is an old one: plan 2 was signed");
+}
+
+static bool count_vendor(void *arg, const char *vendor)
+{
+	assert_string_equal(vendor, "acme");
+	++*(int *)arg;
+	return true;
+}
+
+/* A copy in the history that was lost is made before the next plan; a vendor whose plan is gone is still known. */
+static void history(void **state)
+{
+	struct keeper_books *b = &((struct place *)*state)->b;
+	struct err err;
+	int n = 0;
+	approve(b, 1, EVENTS NARROW);
+	assert_int_equal(unlinkat(b->plans, "history/acme/1.plan", 0), 0);
+	approve(b, 2, EVENTS NARROW);
 	assert_sends(b, "1");
+	approve(b, 3, EVENTS WIDE);
+	assert_sends(b, "2 1");
+	assert_int_equal(keeper_vendors(b, count_vendor, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(unlinkat(b->plans, "acme.plan", 0), 0);
+	assert_int_equal(keeper_vendors(b, count_vendor, &n, &err), 0);
+	assert_int_equal(n, 2);
 }
 
 static void handed_over(void **state)
@@ -487,6 +530,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sends, place_make, place_clear),
 		cmocka_unit_test_setup_teardown(drains, place_make, place_clear),
 		cmocka_unit_test_setup_teardown(tampered, place_make, place_clear),
+		cmocka_unit_test_setup_teardown(put_back, place_make, place_clear),
+		cmocka_unit_test_setup_teardown(history, place_make, place_clear),
 		cmocka_unit_test(handed_over),
 		cmocka_unit_test_setup_teardown(failing_disk, place_make, place_clear),
 	};

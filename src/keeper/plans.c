@@ -100,21 +100,29 @@ static void list_history(const struct keeper_books *b, int dir, struct serials *
 		qsort(s->v, s->n, sizeof *s->v, newest_first);
 }
 
-static bool read_past(const struct keeper_books *b, int dir, uint64_t serial, const char *vendor, struct plan_file *out)
+/* The whole file; false when it can't be read. */
+static bool slurp(const struct keeper_books *b, int dir, const char *name, struct buf *bytes)
 {
-	char name[32];
 	struct fio_stat st;
-	struct err err;
-	struct buf bytes;
-	snprintf(name, sizeof name, "%" PRIu64 ".plan", serial);
 	int fd = b->io->open(b->io->ctx, dir, name, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
-	buf_init(&bytes, PLAN_BYTES_MAX);
-	bool ok = b->io->stat(b->io->ctx, fd, &st) == 0 && buf_reserve(&bytes, (size_t)st.size);
-	ssize_t n = ok ? fio_read_all(b->io, fd, bytes.data, (size_t)st.size, 0) : -1;
+	bool ok = b->io->stat(b->io->ctx, fd, &st) == 0 && buf_reserve(bytes, (size_t)st.size);
+	ssize_t n = ok ? fio_read_all(b->io, fd, bytes->data, (size_t)st.size, 0) : -1;
 	b->io->close(b->io->ctx, fd);
-	ok = n >= 0 && plan_file_parse(bytes.data, (size_t)n, b->public_key, out, &err) == 0;
+	bytes->len = n > 0 ? (size_t)n : 0;
+	return n >= 0;
+}
+
+/* A plan of the history: ours, of this vendor, of this serial. */
+static bool read_past(const struct keeper_books *b, int dir, uint64_t serial, const char *vendor, struct plan_file *out)
+{
+	char name[32];
+	struct err err;
+	struct buf bytes;
+	snprintf(name, sizeof name, "%" PRIu64 ".plan", serial);
+	buf_init(&bytes, PLAN_BYTES_MAX);
+	bool ok = slurp(b, dir, name, &bytes) && plan_file_parse(bytes.data, bytes.len, b->public_key, out, &err) == 0;
 	buf_release(&bytes);
 	if (ok && (strcmp(out->vendor, vendor) != 0 || out->serial != serial)) {
 		plan_file_release(out);
@@ -123,11 +131,62 @@ static bool read_past(const struct keeper_books *b, int dir, uint64_t serial, co
 	return ok;
 }
 
+/* The newest serial that was signed and is in the history; 0: none. */
+static uint64_t newest_signed(const struct keeper_books *b, const char *vendor)
+{
+	struct serials s = {0};
+	uint64_t newest = 0;
+	int dir = open_history(b, vendor, false);
+	list_history(b, dir, &s);
+	for (size_t i = 0; i < s.n && !newest; i++) {
+		struct plan_file f;
+		if (!read_past(b, dir, s.v[i], vendor, &f))
+			continue;
+		newest = f.serial;
+		plan_file_release(&f);
+	}
+	if (dir >= 0)
+		b->io->close(b->io->ctx, dir);
+	free(s.v);
+	return newest;
+}
+
+static int to_history(const struct keeper_books *b, const char *vendor, uint64_t serial, const struct buf *bytes, struct err *err)
+{
+	char name[24];
+	snprintf(name, sizeof name, "%" PRIu64, serial);
+	int dir = open_history(b, vendor, true);
+	if (dir < 0)
+		return err_sys(err, "state/plan/history/%s", vendor);
+	int r = plan_file_write(b->io, dir, name, bytes, err);
+	b->io->close(b->io->ctx, dir);
+	return r;
+}
+
+/* The plan in force, where its copy in the history was lost: before another one takes its place. */
+static int keep_old(const struct keeper_books *b, const char *vendor, struct err *err)
+{
+	char path[VENDOR_MAX + 8];
+	struct plan_file f;
+	struct buf bytes;
+	struct err ignored;
+	snprintf(path, sizeof path, "%s.plan", vendor);
+	buf_init(&bytes, PLAN_BYTES_MAX);
+	int r = 0;
+	if (slurp(b, b->plans, path, &bytes) && plan_file_parse(bytes.data, bytes.len, b->public_key, &f, &ignored) == 0) {
+		if (strcmp(f.vendor, vendor) == 0 && newest_signed(b, vendor) < f.serial)
+			r = to_history(b, vendor, f.serial, &bytes, err);
+		plan_file_release(&f);
+	}
+	buf_release(&bytes);
+	return r;
+}
+
 /*
  * Fills next->serial (above every one that was ever signed, also where the plan in force was removed or damaged) and
  * next->sends.  What can't be read or isn't signed is left out: its frames wait for a person.
  */
-static void look_back(const struct keeper_books *b, struct plan_file *next)
+static void look_back(const struct keeper_books *b, const struct plan_file *now, struct plan_file *next)
 {
 	struct serials s = {0};
 	struct plan *p = effective(next);
@@ -135,10 +194,12 @@ static void look_back(const struct keeper_books *b, struct plan_file *next)
 	list_history(b, dir, &s);
 	if (s.n && s.v[0] >= next->serial)
 		next->serial = s.v[0] + 1;
-	next->sends = xcalloc(HISTORY_SEEN, sizeof *next->sends);
+	next->sends = xcalloc(HISTORY_SEEN + 1, sizeof *next->sends);
+	if (p && now && widens_or_equals(next, p, now))	/* its copy may be missing */
+		next->sends[next->sends_len++] = now->serial;
 	for (size_t i = 0, seen = 0; p && i < s.n && seen < HISTORY_SEEN; i++) {
 		struct plan_file then;
-		if (!read_past(b, dir, s.v[i], next->vendor, &then))
+		if ((now && s.v[i] == now->serial) || !read_past(b, dir, s.v[i], next->vendor, &then))
 			continue;
 		seen++;
 		if (widens_or_equals(next, p, &then))
@@ -155,9 +216,18 @@ static void look_back(const struct keeper_books *b, struct plan_file *next)
 
 int keeper_load(const struct keeper_books *b, const char *vendor, struct plan_file *now, struct err *err)
 {
-	if (plan_file_read(b->io, b->plans, vendor, b->public_key, NULL, now, err) == 0)
+	bool there = plan_file_read(b->io, b->plans, vendor, b->public_key, NULL, now, err) == 0;
+	if (!there && err->code != ERR_NOTFOUND)
+		return -1;
+	uint64_t newest = newest_signed(b, vendor);
+	if (there && newest <= now->serial)
 		return 1;
-	return err->code == ERR_NOTFOUND ? 0 : -1;
+	if (!there && newest == 0)
+		return 0;
+	if (there)
+		plan_file_release(now);
+	return err_set(err, ERR_CORRUPT, "state/plan/%s.plan is %s: plan %" PRIu64 " was signed", vendor,
+		       there ? "an old one" : "gone", newest);
 }
 
 int keeper_load_for(const struct keeper_books *b, const struct decision *d, struct plan_file *now, struct err *err)
@@ -167,26 +237,50 @@ int keeper_load_for(const struct keeper_books *b, const struct decision *d, stru
 	return unusable && d->kind == DECIDE_APPROVE ? 0 : got;
 }
 
-struct vendors {
-	bool (*each)(void *arg, const char *vendor);
-	void *arg;
+struct names {
+	char (*v)[VENDOR_MAX + 1];
+	size_t n;
 };
 
-static bool plan_name(void *arg, const char *name)
+/* "VENDOR.plan", or in the history "VENDOR". */
+static bool note_name(void *arg, const char *name)
 {
-	struct vendors *v = arg;
+	struct names *s = arg;
 	char vendor[VENDOR_MAX + 1];
-	const char *dot = strchr(name, '.');
-	if (!dot || strcmp(dot, ".plan") != 0 || dot - name > VENDOR_MAX)
+	size_t n = strcspn(name, ".");
+	if (n > VENDOR_MAX || (name[n] && strcmp(name + n, ".plan") != 0))
 		return true;
-	snprintf(vendor, sizeof vendor, "%.*s", (int)(dot - name), name);
-	return vendor_name_ok(vendor) ? v->each(v->arg, vendor) : true;
+	snprintf(vendor, sizeof vendor, "%.*s", (int)n, name);
+	if (!vendor_name_ok(vendor))
+		return true;
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->v[i], vendor) == 0)
+			return true;
+	s->v = xrealloc(s->v, (s->n + 1) * sizeof *s->v);
+	memcpy(s->v[s->n++], vendor, sizeof vendor);
+	return true;
+}
+
+/* Only files end in .plan here; the folder `history` itself is no vendor. */
+static bool note_plan(void *arg, const char *name)
+{
+	return strchr(name, '.') ? note_name(arg, name) : true;
 }
 
 int keeper_vendors(const struct keeper_books *b, bool (*each)(void *arg, const char *vendor), void *arg, struct err *err)
 {
-	struct vendors v = {each, arg};
-	return b->io->list(b->io->ctx, b->plans, plan_name, &v) < 0 ? err_sys(err, "state/plan") : 0;
+	struct names s = {0};
+	int r = b->io->list(b->io->ctx, b->plans, note_plan, &s) < 0 ? err_sys(err, "state/plan") : 0;
+	int history = open_dir(b, b->plans, "history", false);
+	if (r == 0 && history >= 0 && b->io->list(b->io->ctx, history, note_name, &s) < 0)
+		r = err_sys(err, "state/plan/history");
+	if (history >= 0)
+		b->io->close(b->io->ctx, history);
+	for (size_t i = 0; r == 0 && i < s.n; i++)
+		if (!each(arg, s.v[i]))
+			break;
+	free(s.v);
+	return r;
 }
 
 int keeper_contract(const char *json, size_t n, const uint8_t digest[static 32], const char *vendor, int64_t version,
@@ -382,7 +476,7 @@ int keeper_next(const struct keeper_books *b, const struct decision *d, const st
 	if (r == 0 && d->kind == DECIDE_DRAIN)
 		r = drain(d, now, next, err);
 	if (r == 0)
-		look_back(b, next);
+		look_back(b, now, next);
 	else
 		plan_file_release(next);
 	return r;
@@ -395,14 +489,12 @@ void keeper_sign(const struct keeper_books *b, struct plan_file *next, struct bu
 
 int keeper_write(const struct keeper_books *b, const struct plan_file *next, const struct buf *bytes, struct err *err)
 {
-	char name[24];
-	snprintf(name, sizeof name, "%" PRIu64, next->serial);
-	int dir = open_history(b, next->vendor, true);
-	if (dir < 0)
-		return err_sys(err, "state/plan/history/%s", next->vendor);
-	int r = plan_file_write(b->io, dir, name, bytes, err);
-	b->io->close(b->io->ctx, dir);
-	return r < 0 ? -1 : plan_file_write(b->io, b->plans, next->vendor, bytes, err);
+	struct err later;
+	if (keep_old(b, next->vendor, err) < 0 || plan_file_write(b->io, b->plans, next->vendor, bytes, err) < 0)
+		return -1;
+	/* It is in force; where its copy fails, keep_old makes it before the next one. */
+	(void)!to_history(b, next->vendor, next->serial, bytes, &later);
+	return 0;
 }
 
 void keeper_decided(const struct decision *d, const struct plan_file *p, struct decided *out)
