@@ -201,9 +201,9 @@ static int list(const struct command *self, const struct arguments *a)
 	if (queues_of(a->dir, &queues, &err) < 0)
 		return cli_fail("queue list", &err);
 	if (a->json) {
-		char *line = json_dumps(queues, JSON_COMPACT);
-		puts(line);
-		free(line);
+		json_t *j = json_pack("{s:O}", "queues", queues);
+		ask_print(j);
+		json_decref(j);
 	} else {
 		print(queues, a->vendor);
 	}
