@@ -171,7 +171,7 @@ static void folder(void **state)
 	unsetenv("WEIR_DIR");
 	assert_int_equal(folder_find(dir, &path, &err), -1);
 	assert_int_equal(err.code, ERR_NOTFOUND);
-	char *file, *sub;
+	char *file = NULL, *sub = NULL;
 	assert_true(asprintf(&file, "%s/weir.yaml", dir) > 0 && asprintf(&sub, "%s/contracts", dir) > 0);
 	int fd = open(file, O_CREAT | O_WRONLY, 0600);
 	assert_true(fd >= 0);

@@ -15,7 +15,8 @@
 
 /*
  * Parse a contract file; every mistake goes to d at once.  Returns the model when d->errors is 0, else NULL.
- * d->errors == 1 with code "yaml" or "utf8" means that it isn't YAML, or no text, at all.  d is sorted.  The text isn't needed afterwards.
+ * d->errors == 1 with code "yaml" or "utf8" means that it isn't YAML, or no text, at all.  d is sorted.  The text isn't
+ * needed afterwards.
  */
 struct contract *contract_parse(const char *text, size_t n, struct diags *d);
 void contract_free(struct contract **c);
