@@ -292,6 +292,7 @@ static void bodies_of_every_size_arrive_whole(void **state)
 				assert_memory_equal(m.bodies.data, want.data, want.len);
 				assert_memory_equal(m.bodies.data + want.len, want.data, want.len);
 				assert_true(conn_idle(&m.c));
+				assert_int_equal(m.hub.stats.body_bytes_held, 0);
 				assert_null(m.c.w);	/* an idle connection holds no buffer */
 				mem_close(&m);
 			}
@@ -476,6 +477,12 @@ static void limits_have_their_status(void **state)
 		buf_init(&b, 0);
 		buf_adds(&b, P "X: ");
 		for (int i = 0; i < 65536; i++)
+			buf_addc(&b, 'a');
+		buf_adds(&b, "\r\nContent-Length: 2\r\n\r\n{}");
+		assert_int_equal(status_of(NULL, &b, step), 431);
+		buf_reset(&b);
+		buf_adds(&b, P "X: ");
+		for (int i = 0; i < 33000; i++)	/* fits the buffer, and is over the limit */
 			buf_addc(&b, 'a');
 		buf_adds(&b, "\r\nContent-Length: 2\r\n\r\n{}");
 		assert_int_equal(status_of(NULL, &b, step), 431);

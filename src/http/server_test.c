@@ -228,6 +228,10 @@ static void refusal_reaches_a_client_that_still_sends(void **state)
 	for (int i = 0; i < 400; i++)
 		if (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL) < 0)
 			break;
+	for (int i = 0; i < 3; i++) {	/* behind our answer, too */
+		usleep(30000);
+		assert_int_equal(send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL), sizeof(chunk));
+	}
 	assert_int_equal(get_until(fd, in, sizeof(in), NULL), 0);	/* to a clean end, no reset */
 	assert_non_null(strstr(in, "HTTP/1.1 413 Content Too Large\r\n"));
 	assert_non_null(strstr(in, "Connection: close\r\n"));
@@ -327,7 +331,7 @@ static void stop_answers_what_is_under_way(void **state)
 	struct rig r = {0};
 	char in[4096];
 	rig_start(&r);
-	int fd = dial(&r), idle = dial(&r);
+	int fd = dial(&r), idle = dial(&r), fresh = dial(&r);
 	put(idle, GET("/now"));
 	assert_int_equal(get_until(idle, in, sizeof(in), "now"), 1);
 	put(fd, GET("/late"));
@@ -335,6 +339,11 @@ static void stop_answers_what_is_under_way(void **state)
 		usleep(1000);
 	int64_t t = ms();
 	uv_async_send(&r.stop);
+	usleep(200000);
+	put(fresh, GET("/now"));	/* accepted before, heard from just now */
+	assert_int_equal(get_until(fresh, in, sizeof(in), NULL), 0);
+	assert_non_null(strstr(in, "\r\n\r\nnow"));
+	close(fresh);
 	assert_int_equal(get_until(fd, in, sizeof(in), NULL), 0);
 	assert_non_null(strstr(in, "late"));
 	assert_non_null(strstr(in, "Connection: close\r\n"));
