@@ -486,6 +486,7 @@ static void limits_have_their_status(void **state)
 			buf_addc(&b, 'a');
 		buf_adds(&b, "\r\nContent-Length: 2\r\n\r\n{}");
 		assert_int_equal(status_of(NULL, &b, step), 431);
+		assert_int_equal(status_of(NULL, &b, b.len), 431);
 		buf_reset(&b);
 		buf_adds(&b, P);
 		for (int i = 0; i < 2000; i++)
