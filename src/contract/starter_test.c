@@ -100,7 +100,7 @@ static bool holds(const char *text, const char *secret)
 	return false;
 }
 
-static const char *const secrets[] = {"alice@example.com", "s3cr3tResetTokenValue", "Alice Smith", "9f86d081884c7d65", "198.51.100.7"};
+static const char *const secrets[] = {"alice@example.com", "s3cr3tResetTokenValue", "Alice Smith", "9f86d081884c7d65", "198.51.100.7", "plain-user-77"};
 
 #define URL "https://app.example.com/reset/9f86d081884c7d659a2feaa0c55ad015?email=alice%40example.com&token=s3cr3tResetTokenValue"
 #define PERSON "\"distinct_id\":\"alice@example.com\",\"$user_id\":\"alice@example.com\",\"$device_id\":\"18c2-77\",\"token\":\"t\""
@@ -114,6 +114,8 @@ static const char profile[] =
 	"{\"$token\":\"t\",\"$distinct_id\":\"alice@example.com\",\"$set\":{\"$name\":\"Alice Smith\",\"$email\":\"alice@example.com\",\"$os\":\"Linux\","
 	"\"$initial_referrer\":\"" URL "\"},\"$ip\":\"198.51.100.7\"}";
 static const char deletion[] = "{\"$token\":\"t\",\"$distinct_id\":\"alice@example.com\",\"$delete\":\"alice@example.com\"}";
+/* The browser SDK's own form, with an identifier that no detector knows. */
+static const char deletion_plain[] = "{\"$delete\":\"plain-user-77\",\"$set\":{\"$os\":\"Linux\"},\"$token\":\"t\",\"$distinct_id\":\"plain-user-77\"}";
 static const char identify[] =
 	"{\"event\":\"$identify\",\"properties\":{" PERSON ",\"$anon_distinct_id\":\"$device:18c2-77\",\"$current_url\":\"" URL "\",\"title\":\"Alice Smith\"}}";
 
@@ -125,6 +127,7 @@ static const struct {
 	{"page view", OBJECT_EVENT, page_view, "\"$current_url\":\"https://app.example.com/reset/-\""},
 	{"profile", OBJECT_PROFILE, profile, "\"$os\":\"Linux\""},
 	{"deletion", OBJECT_PROFILE, deletion, "\"$delete\""},
+	{"deletion of a plain identifier", OBJECT_PROFILE, deletion_plain, "\"$delete\":\"\""},
 	{"identify", OBJECT_EVENT, identify, "\"$anon_distinct_id\":\"$device:w"},
 };
 
