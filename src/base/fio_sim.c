@@ -85,6 +85,8 @@ static void bytes_write(struct bytes *b, const uint8_t *p, size_t n, uint64_t of
 {
 	if (off + n > b->n)
 		bytes_resize(b, (size_t)off + n);
+	if (n == 0)
+		return;
 	if (p)
 		memcpy(b->v + off, p, n);
 	else
