@@ -47,7 +47,7 @@ static int spelled(const uint8_t *p, size_t n, size_t *used)
 	return NOTHING;
 }
 
-/* Characters above ASCII, as ranges: `to` is the ASCII of the first, -1 for deleted; every `cycle` it starts again. */
+/* Characters above ASCII, as ranges in order: `to` is the ASCII of the first, -1 for deleted; every `cycle` it starts again. */
 static const struct fold {
 	uint32_t from, last;
 	int16_t to;
@@ -65,15 +65,21 @@ static const struct fold {
 
 static int fold(uint32_t cp)
 {
-	for (size_t i = 0; i < sizeof folds / sizeof *folds && cp >= folds[i].from; i++) {
-		if (cp > folds[i].last)
-			continue;
-		if (folds[i].cycle == 0)
-			return folds[i].to;
-		int k = (int)((cp - folds[i].from) % folds[i].cycle);
-		return folds[i].cycle == 52 && k >= 26 ? 'a' + k - 26 : folds[i].to + k;
+	size_t lo = 0, hi = sizeof folds / sizeof *folds;
+	while (lo < hi) {	/* the first range that does not end before cp */
+		size_t mid = (lo + hi) / 2;
+		if (folds[mid].last < cp)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return NOTHING;
+	if (lo == sizeof folds / sizeof *folds || cp < folds[lo].from)
+		return NOTHING;
+	const struct fold *f = &folds[lo];
+	if (f->cycle == 0)
+		return f->to;
+	int k = (int)((cp - f->from) % f->cycle);
+	return f->cycle == 52 && k >= 26 ? 'a' + k - 26 : f->to + k;
 }
 
 static int hex4(const uint8_t *p)

@@ -239,6 +239,9 @@ static void tokens(void **state)
 		{"Bearer abcdef0123456789", "Bearer [BEARER]"},
 		{"authorization: bearer  AbCdEfGhIjKlMnOpQrStUvWx", "authorization: bearer  [BEARER]"},
 		{"Bearer mF_9.B5f-4.1JqM==, x", "Bearer [BEARER], x"},
+		/* alone, + behind a letter is no telephone number; behind a placeholder it is one */
+		{JWT_HEAD "." JWT_BODY "+4930123456789", "[JWT][PHONE]"},
+		{"x+4930123456789", NULL},
 		{"bearer of bad news", NULL},
 		{"Bearer authentication-required", NULL},
 		{"the key they survey", NULL},
@@ -454,6 +457,19 @@ static void every_offset(void **state)
 		}
 }
 
+/* Too long to be a card, wherever a block ends in it. */
+static void one_run(void **state)
+{
+	(void)state;
+	static char text[256 + 64];
+	for (size_t at = 0; at < 200; at++) {
+		struct detect_hit hit;
+		memset(text, 'q', 256);
+		memcpy(text + at, " 9999994111111111111111 ", 24);
+		assert_int_equal(detect_scan(text, 256, DETECT_ALL, &hit, 1), 0);
+	}
+}
+
 /* Text made to hurt: each byte may cost a little more, never the square. */
 static void hostile(void **state)
 {
@@ -489,7 +505,8 @@ int main(void)
 		cmocka_unit_test(emails), cmocka_unit_test(addresses), cmocka_unit_test(numbers), cmocka_unit_test(tokens),
 		cmocka_unit_test(percent_forms), cmocka_unit_test(invisible), cmocka_unit_test(base64_forms),
 		cmocka_unit_test(words_and_placeholders), cmocka_unit_test(only_asked_types), cmocka_unit_test(overflow),
-		cmocka_unit_test(key_names), cmocka_unit_test(kernels_agree), cmocka_unit_test(every_offset), cmocka_unit_test(hostile),
+		cmocka_unit_test(key_names), cmocka_unit_test(kernels_agree), cmocka_unit_test(every_offset), cmocka_unit_test(one_run),
+		cmocka_unit_test(hostile),
 	};
 	return cmocka_run_group_tests_name("detect", tests, NULL, NULL);
 }

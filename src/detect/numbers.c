@@ -68,6 +68,8 @@ static int ipv4(struct scan *s, size_t p)
 	static const struct finding f = {DETECT_IPV4, DETECT_STRONG, 75, "four numbers to 255, not after a version's name"};
 	unsigned octet[4];
 	size_t i = p;
+	if (before(s, p) == '.' && goes_on_left(s, p))
+		return 0;	/* the second part of five */
 	for (unsigned k = 0; k < 4; k++) {
 		unsigned n = run(s, i);
 		if (n == 0 || n > 3 || (n > 1 && s->t[i] == '0'))
@@ -79,8 +81,7 @@ static int ipv4(struct scan *s, size_t p)
 		if (k < 3 && at(s, i++) != '.')
 			return 0;
 	}
-	bool five = (at(s, i) == '.' && is(at(s, i + 1), C_DIGIT)) || (before(s, p) == '.' && goes_on_left(s, p));
-	if (five || !word_ends(s, i))
+	if ((at(s, i) == '.' && is(at(s, i + 1), C_DIGIT)) || !word_ends(s, i))
 		return 0;
 	bool file = is(before(s, p), C_SEP) && before(s, p) != ' ' && p - 1 > s->lo && is(before(s, p - 1), C_ALPHA) &&
 		    at(s, i) == '.' && is(at(s, i + 1), C_ALPHA);	/* lib-1.2.3.4.jar */
