@@ -318,9 +318,9 @@ static int start(struct supervisor *s, struct proc *p, struct err *err)
 static int64_t delay_after(const struct supervisor *s, unsigned failures)
 {
 	int64_t unit = s->o->delay_ms ? s->o->delay_ms : 100;
-	if (failures == 0)
+	if (failures <= 1)	/* the first one may have been bad luck */
 		return 0;
-	unsigned doublings = failures - 1 < DOUBLINGS ? failures - 1 : DOUBLINGS;
+	unsigned doublings = failures - 2 < DOUBLINGS ? failures - 2 : DOUBLINGS;
 	int64_t delay = unit << doublings;
 	return delay < unit * DELAY_CEILING ? delay : unit * DELAY_CEILING;
 }

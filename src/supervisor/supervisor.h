@@ -17,7 +17,7 @@ struct supervisor_options {
 	unsigned roles;			/* 1u << ROLE_*: started, and all needed for `ready` */
 	int (*listen)(const char *addr, int *fd, char bound[static 64], struct err *err);	/* http_listen */
 	int64_t grace_ms;		/* {10000} a process gets to stop */
-	int64_t delay_ms;		/* {100} first delay of a process that died before it was ready; doubles up to 300 times it */
+	int64_t delay_ms;		/* {100} delay of a process that died twice before it was ready; doubles up to 300 times it */
 };
 
 /*
