@@ -11,7 +11,7 @@
 #include "keeper/keeper.h"
 #include "log/block.h"
 
-enum { BATCH_BYTES = 8 << 20 };
+enum { BATCH_BYTES = 8 << 20, COPIER_RESERVE = 1 << 20 };
 
 static const uint8_t stream[16] = {"weir-keeper-open"};
 
@@ -99,7 +99,8 @@ int copier_open(const struct fio *io, int log_dir, const struct log_mark *mark, 
 		struct copier **out, struct err *err)
 {
 	struct copier *c = xcalloc(1, sizeof *c);
-	const struct log_limits limits = {0};
+	/* The gate refuses far above this, so what it accepted can always be copied and its segments go. */
+	const struct log_limits limits = {.reserve_bytes = COPIER_RESERVE};
 	struct log_recovery found = {0};
 	*c = (struct copier){.io = io, .log_dir = log_dir, .open_dir = open_dir, .mark = mark, .passed = passed};
 	buf_init(&c->body, LOG_BODY_MAX);

@@ -8,7 +8,7 @@
 #include "base/say.h"
 #include "keeper/private.h"
 
-enum { COPY_MS = 20, COPY_FRAMES = 512, EXIT_FAILED = 3 };
+enum { COPY_MS = 20, COPY_FRAMES = 512, COPY_STEPS = 32, EXIT_FAILED = 3 };
 
 /* Ids of the resolves at the start: this and the vendor's place in told; those of jobs are far smaller. */
 #define START_ID ((json_int_t)1 << 40)
@@ -218,10 +218,9 @@ static void on_message(struct message *m, void *arg)
 static void copy(struct keeper *k)
 {
 	struct err err;
-	int64_t n;
-	do {
+	int64_t n = COPY_FRAMES;
+	for (int i = 0; i < COPY_STEPS && n == COPY_FRAMES; i++)	/* decisions get their turn */
 		n = copier_step(k->copier, COPY_FRAMES, &err);
-	} while (n == COPY_FRAMES);
 	if (n < 0 && !k->copy_failing)
 		say(SAY_ERROR, "exposures-held", "why", S(err.msg), NULL);
 	if (n >= 0 && k->copy_failing)
