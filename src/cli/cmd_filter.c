@@ -3,8 +3,9 @@
  * contract, key, input and (for identity `daily`) date.
  *
  * Input is taken in pieces of whole lines; a piece that fails is gone through line by line, so that one bad line costs
- * only itself.  What fails from its first line on may be one JSON text over many lines.
+ * only itself.  What fails in its first line may be one JSON text over many lines, and is then read as a whole.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,61 +148,121 @@ static size_t lines_in(const char *at, const char *end)
 	return n;
 }
 
-static int objects_of(struct filter *f, struct buf *in, struct err *err)
+/* Lines from at to stop, where a 0 stands; *line is the number of the first one and moves on. */
+static int piece(struct filter *f, char *at, char *stop, size_t *line, struct err *err)
 {
-	char *at = (char *)in->data, *end = at + in->len;
-	size_t line = 1;
-	while (at < end) {
-		char *stop = end - at > PIECE ? memchr(at + PIECE, '\n', (size_t)(end - at - PIECE)) : NULL;
-		struct err bad = {.off = ERR_NOOFF};
-		bool nl = stop != NULL;
-		stop = nl ? stop : end;
-		*stop = 0;
-		int r = apply(f, f->kind, at, (size_t)(stop - at), true, &bad);
-		if (nl)
-			*stop = '\n';
-		if (r < 0 && (bad.code == ERR_IO || bad.code == ERR_FULL)) {
-			*err = bad;
-			return -1;
-		}
-		if (r < 0 && line == 1 && one_text(at, in->len))
-			return apply(f, f->kind, at, in->len, false, err);
-		if (r < 0) {
-			if (by_line(f, at, stop, line, err) < 0)
-				return -1;
-			*end = 0;
-		}
-		line += lines_in(at, stop) + nl;
-		at = stop + 1;
+	struct err bad = {.off = ERR_NOOFF};
+	int r = apply(f, f->kind, at, (size_t)(stop - at), true, &bad);
+	if (r < 0 && (bad.code == ERR_IO || bad.code == ERR_FULL)) {
+		*err = bad;
+		return -1;
 	}
+	if (r < 0 && by_line(f, at, stop, *line, err) < 0)
+		return -1;
+	*line += lines_in(at, stop) + 1;
 	return 0;
 }
 
-static int raw_body(struct filter *f, struct buf *in, struct err *err)
+/* Nothing of the first piece could be read line by line: take in all of it. */
+static int whole(struct filter *f, int fd, struct buf *in, size_t *line, struct err *err)
 {
-	struct wire_request rq = {.method = METHOD_POST,
-				  .path = {f->route->path, strlen(f->route->path)},
-				  .body = {(const char *)in->data, in->len}};
+	for (ssize_t n = 1; n; in->len += n > 0 ? (size_t)n : 0) {
+		if (in->len > input_max || !buf_reserve(in, PIECE + JSON_PAD))
+			return err_set(err, ERR_LIMIT, "%s: larger than %zu bytes", f->file, input_max);
+		n = read(fd, in->data + in->len, PIECE);
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "%s", f->file);
+	}
+	char *at = (char *)in->data, *end = at + in->len;
+	memset(end, 0, JSON_PAD);
+	if (one_text(at, in->len))
+		return apply(f, f->kind, at, in->len, false, err);
+	return piece(f, at, end, line, err);
+}
+
+static bool first_line_reads(char *at, char *stop)
+{
+	struct err ignored;
+	struct json_limits limits = {.keys = UINT32_MAX};
+	char *nl = memchr(at, '\n', (size_t)(stop - at)), *end = nl ? nl : stop;
+	*end = 0;
+	bool ok = json_check(at, (size_t)(end - at), &limits, &ignored) == 0;
+	if (nl)
+		*nl = '\n';
+	return ok;
+}
+
+/* Piece by piece, so that memory is bounded by the longest line and a pipe is followed. */
+static int stream(struct filter *f, int fd, struct buf *in, struct err *err)
+{
+	size_t line = 1;
+	bool first = true;
+	for (;;) {
+		if (in->len > input_max || !buf_reserve(in, PIECE + JSON_PAD))
+			return err_set(err, ERR_LIMIT, "%s: a line larger than %zu bytes", f->file, input_max);
+		ssize_t n = read(fd, in->data + in->len, PIECE);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "%s", f->file);
+		in->len += (size_t)n;
+		char *at = (char *)in->data, *end = at + in->len;
+		char *stop = n == 0 ? end : memrchr(end - n, '\n', (size_t)n);
+		if (n == 0 && in->len == 0)
+			return 0;
+		if (!stop)
+			continue;
+		memset(end, 0, JSON_PAD);
+		if (first && !first_line_reads(at, stop))
+			return whole(f, fd, in, &line, err);
+		first = false;
+		*stop = 0;
+		if (piece(f, at, stop, &line, err) < 0)
+			return -1;
+		if (n == 0)
+			return 0;
+		in->len = (size_t)(end - stop - 1);
+		memmove(in->data, stop + 1, in->len);
+	}
+}
+
+static int objects_of(struct filter *f, const char *path, struct err *err)
+{
+	struct buf in;
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, ERR_NOTFOUND, "%s: %s", path, strerror(errno));
+	buf_init(&in, 0);
+	int r = stream(f, fd, &in, err);
+	buf_release(&in);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return r;
+}
+
+static int raw_body(struct filter *f, const char *path, struct err *err)
+{
+	struct wire_request rq = {.method = METHOD_POST, .path = {f->route->path, strlen(f->route->path)}};
 	struct wire_objects o = {0};
 	struct arena a;
+	struct buf in;
 	arena_init(&a, 0);
-	int r = f->adapter->decode(f->route, &rq, input_max, &a, &o, err);
+	buf_init(&in, 0);
+	int r = cli_read(path, input_max, &in, err);
+	rq.body = (struct span){(const char *)in.data, in.len};
+	if (r == 0)
+		r = f->adapter->decode(f->route, &rq, input_max, &a, &o, err);
 	if (r == 0)
 		r = apply(f, f->route->kind, o.json.at, o.json.len, o.ndjson, err);
 	arena_release(&a);
+	buf_release(&in);
 	return r;
 }
 
 static int one_file(struct filter *f, const char *path, struct err *err)
 {
-	struct buf in;
 	f->file = strcmp(path, "-") == 0 ? "standard input" : path;
-	buf_init(&in, 0);
-	int r = cli_read(path, input_max, &in, err);
-	if (r == 0)
-		r = (f->wire ? raw_body : objects_of)(f, &in, err);
-	buf_release(&in);
-	return r;
+	return (f->wire ? raw_body : objects_of)(f, path, err);
 }
 
 /* ---- what it works with ------------------------------------------------------------------------------------------------ */
