@@ -63,7 +63,7 @@ static bool event_allowed(const struct plan *p, struct span name)
 static bool is_link(const struct adapter *a, struct span name)
 {
 	for (size_t i = 0; i < a->links_len; i++)
-		if (span_eq(name, a->links[i].event))
+		if (name.len && name.at[0] == a->links[i].event[0] && span_eq(name, a->links[i].event))
 			return true;
 	return false;
 }
@@ -182,7 +182,7 @@ static bool scalar_value(struct walk *w, const struct node *n, const struct valu
 	*kept = r <= R_REDACTED;
 	if (*kept) {
 		leaf_left(w, a->leaf);
-		if (a->slot && a->role == SLOT_TIME)
+		if (a->slot && a->role == SLOT_TIME && a->action != ACT_KEEP)	/* act_time has read it */
 			time_value(w, mark);
 	}
 	if (w->explaining)

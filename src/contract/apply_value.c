@@ -223,7 +223,11 @@ static enum result act_identity(struct walk *w, const struct act *a, const struc
 	enum id_kind kind;
 	if (!identifier(w, v, &text) || text.len == 0)
 		return R_TYPE;
-	size_t prefix = slot_prefix(a->slot, text, &kind);
+	const char *start = a->slot->prefix;
+	size_t prefix = 0;
+	kind = a->slot->id;
+	if (start && text.at[0] == start[0])
+		prefix = slot_prefix(a->slot, text, &kind);
 	subject_offer(w, a, kind, (struct span){text.at + prefix, text.len - prefix}, v->escaped);
 	if (a->action == ACT_DROP || a->identity == IDENTITY_DROP)
 		return R_RULE;
@@ -414,11 +418,13 @@ static enum result act_bucket(struct walk *w, const struct act *a, const struct 
 static enum result act_time(struct walk *w, const struct act *a, const struct value *v)
 {
 	struct span text = {v->at, v->len};
-	int64_t ignored;
 	(void)a;
 	if (v->type != '0' && (!is_string(v) || !value_text(w, v, true, &text)))
 		return R_TYPE;
-	return time_read(text, v->type == '0', &ignored) ? raw_out(w, v) : R_TYPE;
+	if (time_read(text, v->type == '0', &w->a->time_s))
+		return raw_out(w, v);
+	w->a->time_s = 0;
+	return R_TYPE;
 }
 
 /* Two copies of an event must keep one key, whatever it looks like: what the detectors don't pass becomes a pseudonym. */
@@ -444,7 +450,7 @@ enum result act_run(struct walk *w, const struct act *a, const struct value *v)
 {
 	if (a->slot && a->role == SLOT_ID)
 		return act_identity(w, a, v);
-	if (a->slot && a->action == ACT_KEEP && a->max < 0) {
+	if (a->slot && a->action == ACT_KEEP) {
 		if (a->role == SLOT_TIME)
 			return act_time(w, a, v);
 		if (a->role == SLOT_INSERT_ID)
