@@ -11,7 +11,7 @@
 
 /* ---- parcels -------------------------------------------------------------------------------------------------- */
 
-enum { PARCEL_KEEP_BYTES = 256 * 1024 };
+enum { PARCEL_KEEP_BYTES = 256 * 1024, OBJECTS_MAX = 20000 };
 
 static struct parcel *parcel_take(struct loop *l)
 {
@@ -51,7 +51,8 @@ void gate_loop_init(struct loop *l)
 {
 	apply_out_init(&l->out, (size_t)l->gate->limits.body_bytes * 2 + (1u << 20));
 	l->subject = pseudo_new(l->gate->subject_key, 0);
-	l->env = (struct apply_env){.subject = l->subject, .detect = true, .mint = true};
+	l->env = (struct apply_env){.subject = l->subject, .detect = true, .mint = true,
+				   .limits.objects = OBJECTS_MAX};
 	l->day = INT64_MIN;
 }
 
@@ -284,18 +285,27 @@ static bool may_pass(const struct request *r, int64_t now_s)
 	return true;
 }
 
+/*
+ * Too much of something: 413, which SDKs answer with smaller batches.  Not so for one object nested too deep or with too
+ * many members (an error that points at a byte, before the number of objects ran out): no smaller batch would help.
+ */
+static bool is_large(const struct apply_out *out, const struct err *err)
+{
+	return err->code == ERR_LIMIT && (err->off == ERR_NOOFF || out->n >= OBJECTS_MAX);
+}
+
 static bool minimise(const struct request *r, const struct wire_objects *o, int64_t now_s)
 {
-	struct err err;
+	struct err err = {.off = ERR_NOOFF};
 	struct apply_out *out = &r->l->out;
 	prepare_env(r->l, r->v->vendor, now_s);
 	apply_out_reset(out);
 	if (plan_apply(r->v->plan->plan, &r->l->env, r->route->kind, o->json.at, o->json.len, o->ndjson, out, &err) == 0) {
 		if (!out->bytes.over)
 			return true;
-		err.code = ERR_LIMIT;
+		err = (struct err){.code = ERR_LIMIT, .off = ERR_NOOFF};
 	}
-	bool large = err.code == ERR_LIMIT;
+	bool large = is_large(out, &err);
 	refuse(r, large ? OUTCOME_TOO_LARGE : OUTCOME_UNREADABLE, large ? COUNT_TOO_LARGE : COUNT_UNREADABLE);
 	return false;
 }

@@ -345,6 +345,18 @@ static void routes(void **state)
 	memset(big, ' ', 2 << 20);
 	big[2 << 20] = 0;
 	assert_int_equal(track(&r, big), 413);
+	struct buf b;
+	buf_init(&b, 0);
+	buf_adds(&b, "[{\"event\":\"signup\",\"properties\":{\"x\":");	/* one that no smaller batch would mend */
+	for (int i = 0; i < 200; i++)
+		buf_addc(&b, '[');
+	assert_int_equal(track(&r, (char *)b.data), 400);
+	buf_reset(&b);
+	for (int i = 0; i < 20001; i++)	/* and many that it would */
+		buf_adds(&b, i ? ",{}" : "[{}");
+	buf_addc(&b, ']');
+	assert_int_equal(track(&r, (char *)b.data), 413);
+	buf_release(&b);
 	free(big);
 	rig_stop(&r);
 	rig_free(&r);

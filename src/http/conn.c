@@ -364,7 +364,7 @@ static int check_fields(struct conn *c, struct span *host)
 			if (c->parser.http_minor == 0 || transfers++)
 				return no(c, 400);	/* RFC 9112 6.1 */
 			if (!same(value, "chunked"))
-				return no(c, 501);
+				return no(c, 400);	/* 501 by the book; a coding we don't undo is treated like smuggling */
 		} else if (same(name, "content-encoding") && codings_seen++) {
 			return no(c, 415);
 		}

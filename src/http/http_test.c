@@ -154,7 +154,7 @@ static const struct strict strict[] = {
 	CASE("chunked and length", REFUSED, 400, P "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
 	CASE("chunked, then identity", REFUSED, 400,
 	     P "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
-	CASE("xchunked", REFUSED, 0, P "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+	CASE("xchunked", REFUSED, 400, P "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
 	CASE("\\vchunked", REFUSED, 400, P "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n"),
 	CASE("chunked in HTTP/1.0", REFUSED, 400,
 	     "POST /t HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
@@ -183,7 +183,7 @@ static const struct strict strict[] = {
 	CASE("Expect: nonsense", REFUSED, 417, P "Expect: nonsense\r\nContent-Length: 2\r\n\r\n{}"),
 	/* ours */
 	CASE("HTTP/1.0 without Host", OK1, 0, "POST /t HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}"),
-	CASE("gzip, chunked transfer", REFUSED, 501, P "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+	CASE("gzip, chunked transfer", REFUSED, 400, P "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
 	CASE("chunked twice", REFUSED, 400, P "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 	CASE("absolute form", OK1, 0, "GET http://X/t?a=1 HTTP/1.1\r\nHost: x\r\n\r\n"),
 	CASE("absolute form of another host", REFUSED, 400, "GET http://y/t HTTP/1.1\r\nHost: x\r\n\r\n"),
