@@ -10,6 +10,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/hook.h"
+
 static int os_open(void *ctx, int dir, const char *path, int flags, unsigned mode)
 {
 	(void)ctx;
@@ -38,6 +40,8 @@ static int os_sync(void *ctx, int fd)
 {
 	(void)ctx;
 	struct stat st;
+	if (hook_broken(2))	/* test builds: nothing becomes durable */
+		return 0;
 	if (fstat(fd, &st) < 0)
 		return -1;
 	return S_ISDIR(st.st_mode) ? fsync(fd) : fdatasync(fd);
