@@ -2,6 +2,7 @@
  * The first byte picks plan and options, the rest is a request.  Whatever comes: no crash, every kernel gives the same
  * bytes, what is left is JSON, and the marker "qzq" stands in it only where a rule names the place.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,16 +19,17 @@ static struct apply_out out, other;
 static const char head[] = "weir: 1\nvendor: mixpanel\nname: M\ncountry: US\nrole: processor\nservice: S\n"
 			   "delivery: {adapter: mixpanel, upstream: https://api.mixpanel.com, credential: env:T}\n"
 			   "sources: [{name: web, token: env:W}]\nversion: 1\nsigned: 2026-01-15\npurpose: p\nbasis: consent\n"
-			   "breach_notice: PT24H\nretention: P13M\nevents: [\"*\"]\nlinks: allow\n"
+			   "breach_notice: PT24H\nretention: P13M\nevents: [e]\nlinks: allow\n"
 			   "profiles: {operations: [set, unset, delete, append], fields: {n: {round: 2}, o.t: {truncate: day}}}\n"
 			   "groups: {keys: [company], fields: {seats: {bucket: [1, 10]}}}\n";
 /* Nothing here keeps free text, so that the marker can't leave by right. */
 static const char *const tails[PLANS] = {
-	"identity: pseudonym\nfields: {properties.a: {const: x}, properties.b[].c: {round: 1}, properties.u: {pseudonym: other},\n"
-	" event: {const: e}, properties.$insert_id: drop, properties.time: {truncate: hour}, properties.ip: {ip: /24}}\n",
-	"identity: daily\nattributes: {jurisdiction: properties.cc, minor: x.y}\n"
-	"fields: {event: {oneof: [a, b]}, properties.$insert_id: {pseudonym: other}, properties.a: {bucket: [0, 5]}}\n",
-	"identity: drop\nsubject: {kind: device}\nfields: {event: drop, properties.$insert_id: {const: 1}, properties.s: {oneof: [x, 1, true]}}\n",
+	"identity: pseudonym\nfields:\n  properties.a: {const: x}\n  properties.b[].c: {round: 1}\n  properties.u: {pseudonym: other}\n"
+	"  properties.$insert_id: drop\n  properties.time: {truncate: hour}\n  properties.ip: {ip: /24}\n",
+	"identity: daily\nattributes: {jurisdiction: properties.cc, minor: x.y}\nfields:\n"
+	"  properties.$insert_id: {pseudonym: other}\n  properties.a: {bucket: [0, 5]}\n",
+	"identity: drop\nsubject: {kind: device}\nfields:\n  properties.$insert_id: {const: 1}\n"
+	"  properties.s: {oneof: [x, 1, true]}\n",
 };
 
 static void start(void)
@@ -43,6 +45,11 @@ static void start(void)
 		buf_adds(&b, tails[i]);
 		diags_init(&d, "fuzz");
 		struct contract *c = contract_parse((const char *)b.data, b.len, &d);
+		if (!c) {
+			buf_reset(&b);
+			diags_print(&d, &b);
+			fprintf(stderr, "%s", (const char *)b.data);
+		}
 		must(c && plan_compile(c, FLOW_OPEN, &plans[i], &err) == 0);
 		contract_free(&c);
 		diags_release(&d);
