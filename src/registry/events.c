@@ -18,6 +18,14 @@ int event_add(struct registry *r, const struct new_event *e, uint64_t *seq, stru
 	return store_run(r->store, err, "INSERT INTO outbox (seq) VALUES (?)", "i", (int64_t)*seq);
 }
 
+int registry_note(struct registry *r, const char *vendor, const char *kind, const char *who, const char *why, int64_t at,
+		  json_t *detail, uint64_t *seq, struct err *err)
+{
+	uint64_t number;
+	const struct new_event e = {.at = at, .who = who, .kind = kind, .vendor = vendor, .why = why, .detail = detail};
+	return event_add(r, &e, seq ? seq : &number, err);
+}
+
 static int give(struct rows *rows, bool (*each)(void *arg, const struct registry_event *e), void *arg, struct err *err)
 {
 	int got;

@@ -21,6 +21,11 @@ int registry_open(const char *path, struct registry **out, struct err *err)
 	return 0;
 }
 
+struct store *registry_store(struct registry *r)
+{
+	return r->store;
+}
+
 void registry_close(struct registry **r)
 {
 	if (!*r)

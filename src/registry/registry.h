@@ -28,6 +28,23 @@ struct registry;
 int registry_open(const char *path, struct registry **out, struct err *err) REGISTRY_CHECKED;
 void registry_close(struct registry **r);
 
+/*
+ * Capabilities that live in the registry (assessments, assurance, incidents, ...) keep their own tables in the same
+ * database (schema.c: one migration each, at the end) and answer words of the control socket.  A capability exports one
+ * table of words, closed with a NULL; the steward, and office_do while Weir is stopped, look there (steward/desk.c).
+ *
+ * handle fills answer (an object) and returns 0, or -1 with err: the caller is told.  who: the operating system's user.
+ */
+struct registry_word {
+	const char *word;	/* "assess-start" */
+	int (*handle)(struct registry *r, const json_t *request, const char *who, int64_t at, json_t *answer, struct err *err);
+};
+struct store;
+struct store *registry_store(struct registry *r);	/* one transaction at a time: store_begin, store_end */
+/* An event that stays, with its outbox row; inside a transaction that the caller began.  detail is taken over. */
+int registry_note(struct registry *r, const char *vendor, const char *kind, const char *who, const char *why, int64_t at,
+		  json_t *detail, uint64_t *seq, struct err *err) REGISTRY_CHECKED;
+
 /* ---- contract versions ------------------------------------------------------------------------------------------ */
 
 struct registry_contract {

@@ -237,12 +237,24 @@ static int desk_contract(struct registry *r, const json_t *request, const char *
 	return 0;
 }
 
-static const struct {
-	const char *word;
-	int (*handle)(struct registry *r, const json_t *request, const char *who, int64_t at, json_t *answer, struct err *err);
-} words[] = {
+static const struct registry_word words[] = {
 	{"apply", desk_apply}, {"vendors", desk_vendors}, {"vendor", desk_vendor}, {"contract", desk_contract},
+	{NULL, NULL},
 };
+
+/* Each capability's words; a new one is a line here. */
+static const struct registry_word *const tables[] = {
+	words,
+};
+
+static const struct registry_word *word_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		for (const struct registry_word *w = tables[i]; w->word; w++)
+			if (strcmp(w->word, word) == 0)
+				return w;
+	return NULL;
+}
 
 /* answer is taken over. */
 static json_t *close_answer(json_t *answer, int rc, const struct err *err)
@@ -259,11 +271,10 @@ json_t *desk_do(struct registry *r, const json_t *request, const char *who, int6
 {
 	struct err err;
 	const char *word = json_string_value(json_object_get(request, "do"));
-	for (size_t i = 0; word && i < sizeof words / sizeof *words; i++) {
-		if (strcmp(words[i].word, word) != 0)
-			continue;
+	const struct registry_word *w = word ? word_of(word) : NULL;
+	if (w) {
 		json_t *answer = json_object();
-		return close_answer(answer, words[i].handle(r, request, who, at, answer, &err), &err);
+		return close_answer(answer, w->handle(r, request, who, at, answer, &err), &err);
 	}
 	err_set(&err, ERR_INPUT, "this Weir doesn't know the request");
 	return control_refusal(&err);
