@@ -434,7 +434,7 @@ static bool easy_members(struct walk *w, const struct node *n, uint64_t visit_no
 		if (k && (!k->plain || w->sc->seen[k->id] == visit_no || *value == '{' || *value == '['))
 			break;
 		if (quoted) {
-			p = json_find(s, value + 1);
+			p = json_find_far(s, value + 1);
 			if (*p++ != '"')
 				break;
 		} else {

@@ -135,8 +135,8 @@ static size_t short_number(const char *p)
 	unsigned whole = (unsigned)__builtin_ctz(~(m >> sign)), dot = sign + whole;	/* the byte behind the whole part */
 	unsigned rest = (unsigned)__builtin_ctz(~(m >> dot >> 1)), has = p[dot] == '.';
 	unsigned end = dot + (has ? 1 + rest : 0);
-	bool zeros = p[sign] == '0' && whole > 1;
-	return whole == 0 || zeros || (has && rest == 0) || end > 14 ? 0 : end;
+	unsigned zeros = (p[sign] == '0') & (whole > 1);	/* & and |: the parts are no two branches' worth of news */
+	return (whole == 0) | zeros | (has & (rest == 0)) | (end > 14) ? 0 : end;
 #else
 	(void)p;
 	return 0;
@@ -147,6 +147,13 @@ bool json_scalar(struct json_scan *s, uint32_t off, uint32_t *end)
 {
 	const char *t = s->text + off, *p;
 	bool bad = false;
+	if (memcmp(t, "true", 4) == 0 || memcmp(t, "null", 4) == 0 || memcmp(t, "false", 5) == 0) {
+		uint32_t behind = off + (*t == 'f' ? 5 : 4);
+		if (behind <= s->n && (behind == s->n || number_class[(uint8_t)s->text[behind]] == N_DELIM)) {
+			*end = s->pos = behind;
+			return true;
+		}
+	}
 	size_t n = short_number(t);
 	if (n && off + n < s->n && number_class[(uint8_t)t[n]] == N_DELIM) {
 		*end = s->pos = off + (uint32_t)n;

@@ -82,18 +82,39 @@ static inline uint32_t json_next(struct json_scan *s)
 	return off;
 }
 
-/* The first byte that ends a string, starts an escape, is a control character or isn't ASCII: " \\ <20 >7f. */
+#if defined(__SSE2__)
+/* Bit i: byte i ends a string, starts an escape, is a control character or isn't ASCII: " \\ <20 >7f. */
+static inline unsigned json_hits(const char *p)
+{
+	__m128i v = _mm_loadu_si128((const void *)p);
+	__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+				   _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)));	/* signed: bytes over 7f too */
+	return (unsigned)_mm_movemask_epi8(hit);
+}
+#endif
+
+/* The first such byte, looking at 16 at once in line: for keys. */
 static inline const char *json_find(const struct json_scan *s, const char *p)
 {
 #if defined(__SSE2__)
 	if (__builtin_expect(s->near, 1)) {
-		__m128i v = _mm_loadu_si128((const void *)p);
-		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
-					   _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)));	/* signed: bytes over 7f too */
-		unsigned m = (unsigned)_mm_movemask_epi8(hit);
-		if (m)
+		unsigned m = json_hits(p);
+		if (__builtin_expect(m != 0, 1))
 			return p + __builtin_ctz(m);
 		p += 16;
+	}
+#endif
+	return s->find(p);
+}
+/* 32 at once: for values, whose length is anybody's guess. */
+static inline const char *json_find_far(const struct json_scan *s, const char *p)
+{
+#if defined(__SSE2__)
+	if (__builtin_expect(s->near, 1)) {
+		unsigned m = json_hits(p) | json_hits(p + 16) << 16;
+		if (__builtin_expect(m != 0, 1))
+			return p + __builtin_ctz(m);
+		p += 32;
 	}
 #endif
 	return s->find(p);
@@ -104,7 +125,7 @@ bool json_string_rest(struct json_scan *s, const char *at, uint32_t *close, bool
 /* Behind an opening quote: the offset of the closing one; escapes and UTF-8 are checked. */
 static inline bool json_string(struct json_scan *s, uint32_t *close, bool *escaped)
 {
-	const char *at = json_find(s, s->text + s->pos);
+	const char *at = json_find_far(s, s->text + s->pos);
 	*escaped = false;
 	if (__builtin_expect(*at != '"', 0))
 		return json_string_rest(s, at, close, escaped);
