@@ -297,7 +297,7 @@ static struct contract *contract_of(const char *path, int *status)
 static int key_from_file(const char *path, uint8_t key[static KEY_BYTES], struct err *err)
 {
 	struct buf b;
-	buf_init(&b, 4096);
+	buf_init(&b, 0);
 	int r = cli_read(path, 1024, &b, err);
 	size_t n = b.len;
 	while (r == 0 && n && strchr(" \t\r\n", b.data[n - 1]))
