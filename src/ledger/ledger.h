@@ -1,0 +1,102 @@
+/*
+ * The exposure ledger: whose data went to which vendor, which fields of it, on which day (design section 5).
+ *
+ *   state/ledger/dict/keys          16 bytes a subject, its place is its id; append-only
+ *   state/ledger/open/              the keeper's own log: copied exposure blocks, records of other flows, deletions
+ *   state/ledger/day/YYYY-MM-DD[.N] a closed day: immutable, canonical, a checksum a container and a Merkle root;
+ *                                   .2, .3 .. hold what came for that day after it was closed
+ *
+ * What is in open/ is folded into memory at the start; a day that is closed leaves the memory for its file, and the log
+ * goes.  The sets only grow: folding the same frame twice changes nothing, events included (a frame counts once, by its
+ * source's sequence number; a record once, by its random id).
+ *
+ * Damage is never skipped: ledger_open fails with ERR_CORRUPT and names file and container.  One thread.
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/fio.h"
+#include "crypt/crypt.h"
+#include "log/log.h"
+
+#define LEDGER_CHECKED __attribute__((warn_unused_result))
+
+struct ledger;
+
+struct ledger_place {
+	const struct fio *io;
+	int dir;			/* state/ledger; its folders are made where they are missing */
+	int plans;			/* state/plan: every signed plan says which places its leaves are */
+	uint8_t public_key[32];		/* of the plans */
+};
+
+/*
+ * mark: of open/ when somebody writes it in this process (only what is durable is read), else NULL: to its end.
+ * Reads everything there is.  Writes nothing.
+ */
+int ledger_open(const struct ledger_place *p, const struct log_mark *mark, struct ledger **out, struct err *err) LEDGER_CHECKED;
+void ledger_close(struct ledger **l);
+
+/* Folds what came to open/ since; at most limit frames.  How many, or -1: the ledger is damaged, or can't be read. */
+int64_t ledger_catch_up(struct ledger *l, size_t limit, struct err *err) LEDGER_CHECKED;
+/*
+ * While Weir is stopped: folds what the gate's log holds beyond what was copied, into memory only.
+ * log_dir: state/log/gate.
+ */
+int ledger_add_gate(struct ledger *l, int log_dir, struct err *err) LEDGER_CHECKED;
+
+/*
+ * Writes every day before `today` (days since 1970) that has something open to its file, durably.  Call it once
+ * everything received before midnight is folded.  Returns the days written, or -1: they stay open, nothing is lost.
+ */
+int ledger_close_days(struct ledger *l, int64_t today, struct err *err) LEDGER_CHECKED;
+/* Frames of open/ up to this number are in closed days: log_release. */
+uint64_t ledger_passed(const struct ledger *l);
+
+struct ledger_stats {
+	uint64_t subjects, frames, duplicates, records, days_closed, bytes_closed;
+	uint64_t unreadable;	/* frames whose plan isn't there: counted with the field "(unknown)" */
+};
+struct ledger_stats ledger_stats(const struct ledger *l);
+
+/* ---- what is written besides exposures -------------------------------------------------------------------------- */
+
+/*
+ * The body of a LOG_RECORD frame for open/ from a request; the caller appends and commits it, and the next catch-up folds
+ * it.  subject: keyed with the subject key.  ids: ["[KIND:]ID", ...]; kind user unless named.
+ *   {"do": "ledger-record",  "vendor", "ids", "fields": [{"path", "category"?}], "day"?, "why"?, "record"}
+ *   {"do": "ledger-deleted", "vendor", "ids" (absent: everybody), "day"?, "why", "record"}
+ * record: 32 hex digits, random; sent again it changes nothing.  day: "2026-01-15", not in the future; else today.
+ */
+int ledger_record(const json_t *request, struct pseudo *subject, const char *who, int64_t now, struct buf *body,
+		  struct err *err) LEDGER_CHECKED;
+
+/* ---- questions -------------------------------------------------------------------------------------------------- */
+
+/* True for the words below and the two above (those set *writes). */
+bool ledger_word(const char *word, bool *writes);
+
+/*
+ * Fills answer (an object).  The control socket, the steward's `ask` and offline commands use the same words:
+ *   blast     {vendor, since?, until?, category?, jurisdiction?}     design section 7
+ *   blast-list  the same and {after?, limit?} -> {rows: [{subject, categories, first, last}], next?}
+ *   holdings  {vendor}
+ *   subject   {id: "[KIND:]ID"}                -> {found, subject, linked, erased, vendors}
+ *   resolve   {vendor, ids: [...], since?, until?, category?, jurisdiction?}
+ *               -> {found: [{i, subject, categories, first, last}]}      i: place in ids
+ *   ledger-status {}                           -> counts, days, records
+ * A vendor nobody ever sent anything to has an empty answer; that isn't an error here.
+ * ERR_INPUT for a request that is wrong.
+ */
+int ledger_ask(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer,
+	       struct err *err) LEDGER_CHECKED;
+
+/*
+ * In another process: the same request as {"do": WORD, ...}; steward -> keeper `ask {id, request}`, answered by
+ * `answer {id, answer}`; answer is what the control socket would say ({"ok": true, ...} or a refusal).
+ */
+
+#endif
