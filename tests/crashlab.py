@@ -7,7 +7,7 @@ from weirlab import *
 class Load:
     """Threads that post batches to the gate until stopped.  acked and sent hold insert ids."""
 
-    def __init__(self, weir, threads=3, batch=5, vendor="mixpanel", pause=0.0, tag=""):
+    def __init__(self, weir, threads=3, batch=5, vendor="mixpanel", pause=0.004, tag=""):
         self.weir, self.batch, self.vendor, self.pause = weir, batch, vendor, pause
         self.acked, self.sent, self.person = set(), set(), {}
         self.errors = 0
@@ -44,8 +44,7 @@ class Load:
                 self.errors += 1
                 conn = None
                 time.sleep(0.005)
-            if self.pause:
-                time.sleep(self.pause)
+            time.sleep(self.pause)
 
     def stop(self):
         self.halt.set()

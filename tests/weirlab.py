@@ -39,6 +39,7 @@ class Sink:
 
     def __init__(self, folder, *args, name="sink", port=0):
         self.capture = pathlib.Path(folder) / f"{name}.ndjson"
+        self.read_to, self.seen = 0, []
         self.process = subprocess.Popen([WEIR, "sink", "--listen", f"127.0.0.1:{port}", "--json", "--capture", str(self.capture), *args],
                                         stdout=subprocess.PIPE, stderr=open(pathlib.Path(folder) / f"{name}.err", "ab"))
         line = self.process.stdout.readline().decode()
@@ -48,9 +49,15 @@ class Sink:
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def requests(self):
-        if not self.capture.exists():
-            return []
-        return [json.loads(x) for x in self.capture.read_bytes().split(b"\n") if x.endswith(b"}")]
+        """Everything captured so far; only what is new is read and parsed."""
+        if self.capture.exists():
+            with open(self.capture, "rb") as f:
+                f.seek(self.read_to)
+                new = f.read()
+            end = new.rfind(b"\n") + 1
+            self.read_to += end
+            self.seen += [json.loads(x) for x in new[:end].splitlines()]
+        return self.seen
 
     def events(self):
         return [e for r in self.requests() for e in r["events"]]

@@ -35,7 +35,8 @@ static int unknown(const char *name)
 
 static int run_help(const struct command *self, int argc, char **argv)
 {
-	(void)self;
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return cli_help(self);
 	if (argc > 1 && strcmp(argv[1], "weir.yaml") == 0) {
 		struct buf b;
 		buf_init(&b, 0);
@@ -56,13 +57,14 @@ static int run_help(const struct command *self, int argc, char **argv)
 	return EXIT_DONE;
 }
 
-const struct command cmd_help = {"help", "explain a command", "usage: weir help [COMMAND]\n", run_help};
+const struct command cmd_help = {"help", "explain a command", "usage: weir help [COMMAND | weir.yaml]\n", run_help};
 
 static int run_version(const struct command *self, int argc, char **argv)
 {
-	(void)self;
-	(void)argc;
-	(void)argv;
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return cli_help(self);
+	if (argc > 1)
+		return cli_wrong(self, "%s: takes no argument", argv[1]);
 	puts("weir " WEIR_VERSION);
 	return EXIT_DONE;
 }

@@ -2,8 +2,8 @@
  * Keys, pseudonyms, sealing, signatures.  No I/O.  Secrets are wiped by the function that releases them.
  *
  * Pseudonym (design section 4): 'w', epoch character ('a' is 0), base32 in lower case of the first 15 bytes of
- * HMAC-SHA-256(vendor key, kind 0x00 value): 26 characters.  HMAC: RFC 2104 by OpenSSL EVP_MAC, one keyed context,
- * re-initialised with a NULL key.  Sealing: libsodium crypto_box_seal (X25519) for a segment's random key,
+ * HMAC-SHA-256(vendor key, kind 0x00 value): 26 characters.  HMAC: RFC 2104 over OpenSSL's SHA-256, the
+ * key hashed in once (pseudo.c says why not EVP_MAC).  Sealing: libsodium crypto_box_seal (X25519) for a segment's random key,
  * XChaCha20-Poly1305-IETF for each frame.  Signatures: Ed25519.
  */
 #ifndef CRYPT_CRYPT_H
