@@ -10,6 +10,7 @@ const char *const decision_names[DECISIONS] = {
 	[DECIDE_APPROVE] = "approve",	    [DECIDE_SUSPEND] = "suspend", [DECIDE_RESTRICT] = "restrict",
 	[DECIDE_QUARANTINE] = "quarantine", [DECIDE_RELEASE] = "release", [DECIDE_OFFBOARD] = "offboard",
 	[DECIDE_DRAIN] = "queue-drain",	    [DECIDE_DROP] = "queue-drop",
+	[DECIDE_REFRESH] = "refresh",
 };
 const char *const requirement_names[REQUIREMENTS] = {[REQUIRE_ASSESSMENT] = "assessment", [REQUIRE_POSTURE] = "posture"};
 
@@ -21,12 +22,17 @@ bool vendor_name_ok(const char *s)
 	return n >= 1 && n <= VENDOR_MAX && s[n] == 0;
 }
 
-int decision_kind_of(const char *word)
+static int kind_below(const char *word, int end)
 {
-	for (int i = 0; i < DECISIONS; i++)
+	for (int i = 0; i < end; i++)
 		if (strcmp(decision_names[i], word) == 0)
 			return i;
 	return -1;
+}
+
+int decision_kind_of(const char *word)
+{
+	return kind_below(word, DECIDE_REFRESH);
 }
 
 /* ---- members of a request --------------------------------------------------------------------------------------- */
@@ -189,6 +195,7 @@ json_t *decided_to_json(const struct decided *x)
 			      x->d.vendor, "who", x->d.who, "why", x->d.why, "at", (json_int_t)x->d.at, "serial",
 			      (json_int_t)x->serial, "sha256", sha, "version", (json_int_t)x->version, "approved", x->approved,
 			      "flow", flow_names[x->flow], "not_after", moment(x->not_after));
+	json_object_set_new(j, "person", json_string(flow_names[x->person]));
 	must(j);
 	if (x->d.waive) {
 		json_object_set_new(j, "waive", waive_list(x->d.waive));
@@ -227,10 +234,10 @@ int decided_from_json(const json_t *j, struct decided *x, struct err *err)
 	if (json_unpack((json_t *)(uintptr_t)j, "{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:b, s:s}", "do", &word, "vendor", &vendor,
 			"who", &who, "why", &why, "at", &at, "serial", &serial, "sha256", &sha, "version", &version, "approved",
 			&approved, "flow", &flow) < 0 ||
-	    decision_kind_of(word) < 0 || flow_of(flow) < 0 || !vendor_name_ok(vendor) || serial < 0 ||
+	    kind_below(word, DECISIONS) < 0 || flow_of(flow) < 0 || !vendor_name_ok(vendor) || serial < 0 ||
 	    !hex_decode(sha, strlen(sha), x->sha256, 32))
 		return err_set(err, ERR_BUG, "a decision's event is malformed");
-	x->d.kind = (enum decision_kind)decision_kind_of(word);
+	x->d.kind = (enum decision_kind)kind_below(word, DECISIONS);
 	snprintf(x->d.vendor, sizeof x->d.vendor, "%s", vendor);
 	snprintf(x->d.who, sizeof x->d.who, "%s", who);
 	snprintf(x->d.why, sizeof x->d.why, "%s", why);
@@ -240,6 +247,8 @@ int decided_from_json(const json_t *j, struct decided *x, struct err *err)
 	x->d.version = version;
 	x->approved = approved != 0;
 	x->flow = (enum flow)flow_of(flow);
+	int person = flow_of(json_string_value(json_object_get(j, "person")));
+	x->person = person >= 0 ? (enum flow)person : x->flow;
 	const json_t *end = json_object_get(j, "not_after");
 	x->not_after = json_is_integer(end) ? json_integer_value(end) : INT64_MAX;
 	x->d.until = (int64_t)number(j, "until");

@@ -14,9 +14,11 @@
 
 enum decision_kind {
 	DECIDE_APPROVE, DECIDE_SUSPEND, DECIDE_RESTRICT, DECIDE_QUARANTINE, DECIDE_RELEASE, DECIDE_OFFBOARD,
-	DECIDE_DRAIN, DECIDE_DROP, DECISIONS
+	DECIDE_DRAIN, DECIDE_DROP,
+	DECIDE_REFRESH,	/* nobody's: rules and incidents ask for another flow, and the plan follows; last of all */
+	DECISIONS
 };
-extern const char *const decision_names[DECISIONS];	/* the request's "do": "approve", ... "queue-drain", "queue-drop" */
+extern const char *const decision_names[DECISIONS];	/* the request's "do": "approve", ... "queue-drain", "queue-drop", "refresh" */
 
 /* What a contract's `requires` may name; bits 1 << n in decision.waive. */
 enum requirement { REQUIRE_ASSESSMENT, REQUIRE_POSTURE, REQUIREMENTS };
@@ -34,6 +36,7 @@ struct decision {
 	unsigned waive;			/* approve */
 	int64_t until;			/* approve with waive: the waiver's end, 24:00 UTC of the day named */
 	uint64_t serial, from, to;	/* drain, drop: inclusive range of sequence numbers */
+	enum flow person;		/* approve: what a person asks, as the registry says; the keeper's to fill */
 };
 
 struct decided {
@@ -42,14 +45,14 @@ struct decided {
 	uint8_t sha256[32];	/* of that plan's file */
 	int64_t version;	/* of its contract */
 	bool approved;
-	enum flow flow;
+	enum flow flow, person;
 	int64_t not_after;	/* INT64_MAX: none */
 	uint64_t dropped;	/* drop: events */
 };
 
 /* [a-z0-9-]{1,63} */
 bool vendor_name_ok(const char *s);
-/* The decision that a request's "do" asks for, or -1 when it isn't one. */
+/* The decision of a person that a request's "do" asks for, or -1 when it isn't one. */
 int decision_kind_of(const char *word);
 
 /*

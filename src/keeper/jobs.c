@@ -1,9 +1,12 @@
 /*
- * Decisions, one after the other.  A job moves
+ * Decisions, and plans that follow what rules and incidents ask (refresh), one after the other.  A job moves
  *
  *   cut-off that makes the flow stricter   READ -> (write) -> CONFIRM -> RECORD_AFTER -> done
  *   everything else                        READ -> ASK [-> RESOLVE] -> RECORD_FIRST -> (write) -> CONFIRM -> done
  *   drop                                   READ -> DROP -> RECORD_AFTER -> done
+ *   refresh, stricter                      READ -> ASK -> (write) -> CONFIRM -> RECORD_AFTER -> done
+ *   refresh, looser                        READ -> ASK -> RESOLVE -> RECORD_FIRST -> (write) -> CONFIRM -> done
+ *   refresh, the flow is what it should be READ -> ASK -> done
  *
  * Each state but READ waits for one kind of message, for so long as its row says.  When the time is over the caller is
  * told; what was signed and written by then stays.
@@ -25,7 +28,8 @@ enum state { READ, ASK, RESOLVE, RECORD_FIRST, CONFIRM, RECORD_AFTER, DROP, STAT
 
 struct job {
 	struct job *next;
-	int fd;
+	int fd;			/* the caller; -1: the steward, who gave `asked_as` */
+	json_int_t asked_as;
 	enum state state;
 	uint64_t id;
 	struct decision d;
@@ -34,6 +38,7 @@ struct job {
 	struct buf bytes;
 	struct decided x;
 	unsigned unconfirmed;	/* 1 << role */
+	bool acted_first;	/* stricter: recorded when it is done */
 	bool failed;
 	struct err err;		/* the first thing that went wrong */
 };
@@ -67,8 +72,13 @@ static void job_free(struct job *j)
 
 /* ---- the caller ------------------------------------------------------------------------------------------------- */
 
-static void answer(struct job *j, json_t *body)
+static void answer(struct keeper *k, struct job *j, json_t *body)
 {
+	if (j->fd < 0) {
+		json_object_set_new(body, "id", json_integer(j->asked_as));
+		keeper_send(k, ROLE_STEWARD, "refreshed", body);
+		return;
+	}
 	size_t n;
 	char *line = control_line(body, &n);
 	json_decref(body);
@@ -84,14 +94,15 @@ static void finish(struct keeper *k, struct job *j)
 		k->refused++;
 		say(SAY_WARN, "decision-failed", "do", S(decision_names[j->d.kind]), "vendor", S(j->d.vendor), "who", S(j->d.who), "serial",
 		    I(j->x.serial), "why", S(j->err.msg), NULL);
-		answer(j, control_refusal(&j->err));
+		answer(k, j, control_refusal(&j->err));
 	} else {
-		k->decisions++;
-		say(SAY_INFO, "decision", "do", S(decision_names[j->d.kind]), "vendor", S(j->d.vendor), "who", S(j->d.who), "serial",
+		k->decisions += j->d.kind != DECIDE_REFRESH;
+		if (j->d.kind != DECIDE_REFRESH || j->acted_first || j->bytes.len)
+			say(SAY_INFO, "decision", "do", S(decision_names[j->d.kind]), "vendor", S(j->d.vendor), "who", S(j->d.who), "serial",
 		    I(j->x.serial), "flow", S(flow_names[j->x.flow]), NULL);
 		json_t *body = decided_to_json(&j->x);
 		json_object_set_new(body, "ok", json_true());
-		answer(j, body);
+		answer(k, j, body);
 	}
 	k->first = j->next;
 	if (!k->first)
@@ -189,6 +200,23 @@ static bool make_next(struct keeper *k, struct job *j, enum flow others, struct 
 	return false;
 }
 
+static void act_first(struct keeper *k, struct job *j)
+{
+	j->acted_first = true;
+	sign(k, j);
+	write_and_tell(k, j);
+}
+
+/* A refresh that finds the flow as it should be, or nothing approved, leaves the plan. */
+static void nothing_to_do(struct keeper *k, struct job *j)
+{
+	if (j->has_now)
+		keeper_decided(&j->d, &j->now, &j->x);
+	else
+		j->x.d = j->d;
+	finish(k, j);
+}
+
 static void drop(struct keeper *k, struct job *j)
 {
 	struct err err;
@@ -211,7 +239,7 @@ static void job_start(struct keeper *k)
 	if (!j)
 		return;
 	j->id = ++k->next_id;
-	int r = read_request(k, j, &err);
+	int r = j->fd >= 0 ? read_request(k, j, &err) : 0;
 	if (r == 0)
 		r = keeper_load_for(&k->books, &j->d, &j->now, &err);
 	j->has_now = r == 1;
@@ -219,19 +247,21 @@ static void job_start(struct keeper *k)
 		fail(k, j, &err);
 	} else if (j->d.kind == DECIDE_DROP) {
 		drop(k, j);
+	} else if (j->d.kind == DECIDE_REFRESH && !(j->has_now && j->now.approved)) {
+		nothing_to_do(k, j);
 	} else if (keeper_asks_first(&j->d, j->has_now ? &j->now : NULL)) {
 		ask(k, j);
 	} else if (make_next(k, j, FLOW_OPEN, &(struct contract *){NULL})) {
-		sign(k, j);
-		write_and_tell(k, j);
+		act_first(k, j);
 	}
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
 
-static enum flow others_of(const struct job *j, const json_t *body)
+/* What the registry left out is the strictest. */
+static enum flow asked_of(const json_t *body, const char *name)
 {
-	const json_t *v = json_object_get(body, j->d.kind == DECIDE_APPROVE ? "asked" : "others");
+	const json_t *v = json_object_get(body, name);
 	json_int_t f = json_is_integer(v) ? json_integer_value(v) : FLOW_QUARANTINED;
 	return f >= FLOW_OPEN && f <= FLOW_QUARANTINED ? (enum flow)f : FLOW_QUARANTINED;
 }
@@ -255,11 +285,21 @@ static void on_contract(struct keeper *k, struct job *j, const struct message *m
 		fail(k, j, &err);
 		return;
 	}
-	bool made = make_next(k, j, others_of(j, m->body), &proposed);
+	j->d.person = asked_of(m->body, "person");
+	bool made = make_next(k, j, asked_of(m->body, "others"), &proposed);
 	contract_free(&proposed);
 	if (!made)
 		return;
-	if (j->d.kind == DECIDE_APPROVE || j->d.kind == DECIDE_RELEASE) {
+	bool refresh = j->d.kind == DECIDE_REFRESH;
+	if (refresh && j->then.flow == j->now.flow) {
+		nothing_to_do(k, j);
+		return;
+	}
+	if (refresh && j->then.flow > j->now.flow) {
+		act_first(k, j);
+		return;
+	}
+	if (refresh || j->d.kind == DECIDE_APPROVE || j->d.kind == DECIDE_RELEASE) {
 		enter(k, j, RESOLVE);
 		keeper_send(k, ROLE_SUPERVISOR, "resolve", resolve_body(j->id, j->then.contract));
 		return;
@@ -298,10 +338,10 @@ static void on_event_done(struct keeper *k, struct job *j, const struct message 
 /* Confirmed, or not in time: a decision that was recorded first is done, a cut-off is recorded now. */
 static void confirmed(struct keeper *k, struct job *j)
 {
-	if (keeper_asks_first(&j->d, j->has_now ? &j->now : NULL))
-		finish(k, j);
-	else
+	if (j->acted_first)
 		record(k, j, RECORD_AFTER);
+	else
+		finish(k, j);
 }
 
 static void note_failure(struct job *j, const struct err *err)
@@ -386,11 +426,9 @@ void jobs_init(struct keeper *k)
 	k->job_timer.data = k;
 }
 
-void jobs_add(struct keeper *k, int fd)
+static void add(struct keeper *k, struct job *j)
 {
-	struct job *j = xcalloc(1, sizeof *j);
 	bool idle = !k->first;
-	j->fd = fd;
 	buf_init(&j->bytes, 0);
 	*k->last = j;
 	k->last = &j->next;
@@ -398,12 +436,28 @@ void jobs_add(struct keeper *k, int fd)
 		job_start(k);
 }
 
+void jobs_add(struct keeper *k, int fd)
+{
+	struct job *j = xcalloc(1, sizeof *j);
+	j->fd = fd;
+	add(k, j);
+}
+
+void jobs_refresh(struct keeper *k, const char *vendor, json_int_t asked_as)
+{
+	struct job *j = xcalloc(1, sizeof *j);
+	j->fd = -1;
+	j->asked_as = asked_as;
+	keeper_refresh(vendor, clock_now(), &j->d);
+	add(k, j);
+}
+
 void jobs_release(struct keeper *k)
 {
 	struct err err;
 	err_set(&err, ERR_AGAIN, "weir is stopping: see what `weir vendor show` says, then ask again");
 	for (struct job *j; (j = k->first);) {
-		answer(j, control_refusal(&err));
+		answer(k, j, control_refusal(&err));
 		k->first = j->next;
 		job_free(j);
 	}

@@ -137,6 +137,13 @@ static void on_decision(struct keeper *k, struct message *m)
 	m->fds[0] = -1;
 }
 
+static void on_refresh(struct keeper *k, struct message *m)
+{
+	const char *vendor = json_string_value(json_object_get(m->body, "vendor"));
+	if (vendor && vendor_name_ok(vendor))
+		jobs_refresh(k, vendor, json_integer_value(json_object_get(m->body, "id")));
+}
+
 /* Of the start; those of jobs went to jobs_take. */
 static void on_resolved(struct keeper *k, struct message *m)
 {
@@ -199,7 +206,7 @@ static const struct {
 	const char *verb;
 	void (*handle)(struct keeper *k, struct message *m);
 } verbs[] = {
-	{"plans", on_plans}, {"decision", on_decision}, {"resolved", on_resolved}, {"metrics", on_metrics}, {"status", on_status},
+	{"plans", on_plans}, {"decision", on_decision}, {"refresh", on_refresh}, {"resolved", on_resolved}, {"metrics", on_metrics}, {"status", on_status},
 	{"stop", on_stop},
 };
 

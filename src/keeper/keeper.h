@@ -49,7 +49,7 @@ bool keeper_asks_first(const struct decision *d, const struct plan_file *now);
 
 /*
  * The plan that d makes of the one in force (now; NULL: none).  others: the strictest flow that rules and incidents ask
- * (for approve: anybody, since the plan that held it may have gone).
+ * (with approve, d->person is what a person asks: the plan that held it may have gone).
  * proposed: the contract of d->version, for approve; taken over.  Not for DECIDE_DROP, which changes no plan
  * (keeper_check_drop).
  *
@@ -62,6 +62,9 @@ bool keeper_asks_first(const struct decision *d, const struct plan_file *now);
 int keeper_next(const struct keeper_books *b, const struct decision *d, const struct plan_file *now, enum flow others,
 		struct contract **proposed, struct plan_file *next, struct err *err) KEEPER_CHECKED;
 int keeper_check_drop(const struct decision *d, const struct plan_file *now, struct err *err) KEEPER_CHECKED;
+
+/* The decision that nobody takes: the plan follows what rules and incidents ask.  What a person asks stays. */
+void keeper_refresh(const char *vendor, int64_t at, struct decision *d);
 
 /* Signs next into bytes (and fills next->sha256). */
 void keeper_sign(const struct keeper_books *b, struct plan_file *next, struct buf *bytes);

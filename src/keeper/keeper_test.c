@@ -279,6 +279,40 @@ static void flows(void **state)
 	assert_int_equal(err.code, ERR_DENIED);
 }
 
+/* What a person asked stands in the plan; a refresh moves only what rules and incidents ask. */
+static void refreshes(void **state)
+{
+	struct keeper_books *b = &((struct place *)*state)->b;
+	static const enum decision_kind kinds[] = {DECIDE_RELEASE, DECIDE_RESTRICT, DECIDE_SUSPEND, DECIDE_QUARANTINE};
+	struct err err;
+	struct decision d;
+	approve(b, 1, EVENTS NARROW RESTRICTED);
+	for (int person = 0; person < 4; person++) {
+		flow(b, kinds[person]);
+		for (int others = 0; others < 8; others++) {
+			keeper_refresh("acme", NOW, &d);
+			assert_int_equal(take(b, &d, NULL, (enum flow)(others % 4), &err), 0);
+			struct plan_file f = in_force(b);
+			assert_int_equal(f.person, person);
+			assert_int_equal(f.flow, person > others % 4 ? person : others % 4);
+			assert_string_equal(f.by, "weir");
+			plan_file_release(&f);
+		}
+	}
+	/* Lifting it is a person's; offboarding asks nobody and lifts nothing. */
+	flow(b, DECIDE_RELEASE);
+	keeper_refresh("acme", NOW, &d);
+	assert_int_equal(take(b, &d, NULL, FLOW_SUSPENDED, &err), 0);
+	flow(b, DECIDE_OFFBOARD);
+	struct plan_file f = in_force(b);
+	assert_int_equal(f.flow, FLOW_SUSPENDED);
+	assert_int_equal(f.person, FLOW_OPEN);
+	plan_file_release(&f);
+	keeper_refresh("acme", NOW, &d);
+	assert_int_equal(take(b, &d, NULL, FLOW_OPEN, &err), -1);
+	assert_int_equal(err.code, ERR_DENIED);
+}
+
 static void sends(void **state)
 {
 	struct keeper_books *b = &((struct place *)*state)->b;
@@ -527,6 +561,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(waiver_ends, place_make, place_clear),
 		cmocka_unit_test(order),
 		cmocka_unit_test_setup_teardown(flows, place_make, place_clear),
+		cmocka_unit_test_setup_teardown(refreshes, place_make, place_clear),
 		cmocka_unit_test_setup_teardown(sends, place_make, place_clear),
 		cmocka_unit_test_setup_teardown(drains, place_make, place_clear),
 		cmocka_unit_test_setup_teardown(tampered, place_make, place_clear),

@@ -321,6 +321,7 @@ static int wanted(enum decision_kind k)
 	case DECIDE_OFFBOARD:
 	case DECIDE_DRAIN:
 	case DECIDE_DROP:
+	case DECIDE_REFRESH:
 	case DECISIONS:
 		break;
 	}
@@ -329,7 +330,7 @@ static int wanted(enum decision_kind k)
 
 bool keeper_asks_first(const struct decision *d, const struct plan_file *now)
 {
-	if (!now)
+	if (!now || d->kind == DECIDE_REFRESH)
 		return true;
 	if (d->kind == DECIDE_OFFBOARD)
 		return false;
@@ -456,18 +457,27 @@ static int carry_on(const struct decision *d, const struct plan_file *now, struc
 	return 0;
 }
 
-static enum flow next_flow(const struct decision *d, const struct plan_file *now, enum flow others)
+/* What a person asks stands in the plan: the registry can't lift it. */
+static enum flow next_person(const struct decision *d, const struct plan_file *now)
 {
 	int asked = wanted(d->kind);
 	if (asked >= 0)
-		return strictest((enum flow)asked, others);
-	return now ? strictest(now->flow, others) : others;
+		return (enum flow)asked;
+	enum flow known = d->kind == DECIDE_APPROVE ? d->person : FLOW_OPEN;
+	return now ? strictest(now->person, known) : known;
+}
+
+static enum flow next_flow(const struct decision *d, const struct plan_file *now, enum flow person, enum flow others)
+{
+	/* Nobody was asked: what rules and incidents hold stays. */
+	return strictest(person, d->kind == DECIDE_OFFBOARD && now ? now->flow : others);
 }
 
 int keeper_next(const struct keeper_books *b, const struct decision *d, const struct plan_file *now, enum flow others,
 		struct contract **proposed, struct plan_file *next, struct err *err)
 {
-	*next = (struct plan_file){.serial = now ? now->serial + 1 : 1, .at = d->at, .flow = next_flow(d, now, others)};
+	*next = (struct plan_file){.serial = now ? now->serial + 1 : 1, .at = d->at, .person = next_person(d, now)};
+	next->flow = next_flow(d, now, next->person, others);
 	snprintf(next->vendor, sizeof next->vendor, "%s", d->vendor);
 	next->by = xstrdup(d->who);
 	int r = d->kind == DECIDE_APPROVE ? approve(d, proposed, next, err) : carry_on(d, now, next, err);
@@ -480,6 +490,14 @@ int keeper_next(const struct keeper_books *b, const struct decision *d, const st
 	else
 		plan_file_release(next);
 	return r;
+}
+
+void keeper_refresh(const char *vendor, int64_t at, struct decision *d)
+{
+	*d = (struct decision){.kind = DECIDE_REFRESH, .at = at};
+	snprintf(d->vendor, sizeof d->vendor, "%s", vendor);
+	snprintf(d->who, sizeof d->who, "weir");
+	snprintf(d->why, sizeof d->why, "what rules and incidents ask has changed");
 }
 
 void keeper_sign(const struct keeper_books *b, struct plan_file *next, struct buf *bytes)
@@ -500,7 +518,7 @@ int keeper_write(const struct keeper_books *b, const struct plan_file *next, con
 void keeper_decided(const struct decision *d, const struct plan_file *p, struct decided *out)
 {
 	*out = (struct decided){
-		.serial = p->serial, .version = p->contract->version, .approved = p->approved, .flow = p->flow,
+		.serial = p->serial, .version = p->contract->version, .approved = p->approved, .flow = p->flow, .person = p->person,
 		.not_after = p->not_after,
 	};
 	memcpy(out->sha256, p->sha256, 32);

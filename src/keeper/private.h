@@ -46,6 +46,8 @@ void keeper_send(struct keeper *k, enum role to, const char *verb, json_t *body)
 
 /* Takes over the caller's connection. */
 void jobs_add(struct keeper *k, int fd);
+/* The steward's: answered `refreshed` with that id once gate and courier confirmed. */
+void jobs_refresh(struct keeper *k, const char *vendor, json_int_t asked_as);
 /* True when the message was the answer that the job under way waits for. */
 bool jobs_take(struct keeper *k, const struct message *m);
 void jobs_init(struct keeper *k);

@@ -47,6 +47,8 @@ static void add_tail(const struct plan_file *f, struct buf *out)
 		buf_adds(out, "null");
 	else
 		buf_addf(out, "%" PRId64, f->not_after);
+	if (f->person != f->flow)
+		buf_addf(out, ",\"person\":\"%s\"", flow_names[f->person]);
 	buf_adds(out, ",\"sends\":[");
 	for (size_t i = 0; i < f->sends_len; i++)
 		buf_addf(out, "%s%" PRIu64, i ? "," : "", f->sends[i]);
@@ -66,7 +68,7 @@ static bool exact(int64_t v)
 
 static void must_be_writable(const struct plan_file *f)
 {
-	must(vendor_ok(f->vendor) && f->by && f->contract && (size_t)f->flow < 4);
+	must(vendor_ok(f->vendor) && f->by && f->contract && (size_t)f->flow < 4 && f->person <= f->flow);
 	must(exact(f->at) && (f->not_after == INT64_MAX || exact(f->not_after)) && f->serial <= EXACT_MAX);
 	for (size_t i = 0; i < f->sends_len; i++)
 		must(f->sends[i] <= EXACT_MAX);
@@ -93,7 +95,7 @@ void plan_file_make(struct plan_file *f, const uint8_t secret[static SIGN_SECRET
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 /* What a caller holds when there is no plan; used by mistake, it lets nothing flow. */
-static const struct plan_file closed = {.not_after = INT64_MIN, .flow = FLOW_QUARANTINED};
+static const struct plan_file closed = {.not_after = INT64_MIN, .flow = FLOW_QUARANTINED, .person = FLOW_QUARANTINED};
 
 void plan_file_release(struct plan_file *f)
 {
@@ -166,19 +168,30 @@ static int take_drains(const json_t *a, struct plan_file *f, struct err *err)
 	return 0;
 }
 
+static bool flow_of(const json_t *v, enum flow *out)
+{
+	const char *s = json_string_value(v);
+	for (int i = 0; s && i < 4; i++)
+		if (strcmp(s, flow_names[i]) == 0) {
+			*out = (enum flow)i;
+			return true;
+		}
+	return false;
+}
+
 static int take_states(const json_t *o, struct plan_file *f, struct err *err)
 {
 	const char *life = json_string_value(json_object_get(o, "life"));
-	const char *flow = json_string_value(json_object_get(o, "flow"));
+	const json_t *person = json_object_get(o, "person");
 	if (!life || (strcmp(life, "approved") != 0 && strcmp(life, "offboarded") != 0))
 		return wrong(err, "life");
 	f->approved = strcmp(life, "approved") == 0;
-	for (size_t i = 0; flow && i < 4; i++)
-		if (strcmp(flow, flow_names[i]) == 0) {
-			f->flow = (enum flow)i;
-			return 0;
-		}
-	return wrong(err, "flow");
+	if (!flow_of(json_object_get(o, "flow"), &f->flow))
+		return wrong(err, "flow");
+	f->person = f->flow;
+	if (person && (!flow_of(person, &f->person) || f->person >= f->flow))
+		return wrong(err, "person");
+	return 0;
 }
 
 static int take_members(const json_t *o, struct plan_file *f, struct err *err)

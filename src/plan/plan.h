@@ -7,7 +7,7 @@
  * that vendor closed with the retryable reply.
  *
  * The JSON: {"weir_plan":1,"vendor","serial","life":"approved"|"offboarded","flow":"open","not_after":SECONDS|null,"at":SECONDS,
- *   "by":WHO,"contract":{canonical model},"sends":[earlier serials this plan doesn't narrow],
+ *   "person":"open" (only where it isn't `flow`), "by":WHO,"contract":{canonical model},"sends":[earlier serials this plan doesn't narrow],
  *   "drains":[{"serial","from","to"}]   (sequence numbers a person released, inclusive)}
  */
 #ifndef PLAN_PLAN_H
@@ -24,7 +24,8 @@ struct plan_file {
 	char vendor[64];
 	uint64_t serial;
 	bool approved;		/* life: false when proposed or offboarded: nothing flows */
-	enum flow flow;
+	enum flow flow;		/* the strictest of person, rule and incident */
+	enum flow person;	/* what a person asks; never stricter than flow.  Only a person's own decision moves it */
 	int64_t not_after;	/* seconds; INT64_MAX: none.  Nothing passes from this second on */
 	int64_t at;
 	char *by;

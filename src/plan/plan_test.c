@@ -36,7 +36,7 @@ static struct contract *contract(void)
 
 static struct plan_file sample(uint64_t serial)
 {
-	struct plan_file f = {.vendor = "mixpanel", .serial = serial, .approved = true, .flow = FLOW_RESTRICTED,
+	struct plan_file f = {.vendor = "mixpanel", .serial = serial, .approved = true, .flow = FLOW_RESTRICTED, .person = FLOW_RESTRICTED,
 			      .not_after = 1800000000, .at = 1768435200, .sends_len = 2, .drains_len = 1};
 	f.by = xstrdup("ann \"the\tlawyer\" \xc3\xa9");
 	f.contract = contract();
@@ -73,6 +73,7 @@ static void round_trip(void **state)
 	assert_int_equal(g.serial, 7);
 	assert_true(g.approved);
 	assert_int_equal(g.flow, FLOW_RESTRICTED);
+	assert_int_equal(g.person, FLOW_RESTRICTED);
 	assert_int_equal(g.not_after, 1800000000);
 	assert_int_equal(g.at, 1768435200);
 	assert_string_equal(g.by, f.by);
@@ -90,12 +91,14 @@ static void round_trip(void **state)
 
 	f.not_after = INT64_MAX;
 	f.approved = false;
+	f.person = FLOW_OPEN;	/* a rule holds it */
 	f.sends_len = f.drains_len = 0;
 	buf_reset(&b);
 	plan_file_make(&f, sk, &b);
 	assert_int_equal(plan_file_parse(b.data, b.len, pk, &g, &err), 0);
 	assert_int_equal(g.not_after, INT64_MAX);
 	assert_false(g.approved);
+	assert_int_equal(g.person, FLOW_OPEN);
 	plan_file_release(&g);
 	assert_false(plan_file_sends(&g, 0, 0));	/* what is left after release lets nothing flow */
 	plan_file_release(&f);
@@ -141,7 +144,9 @@ static void signed_nonsense(void **state)
 		{"\"vendor\":\"mixpanel\",\"weir_plan\"", "\"vendor\":\"other\",\"weir_plan\""},
 		{"\"vendor\":\"mixpanel\",\"weir_plan\"", "\"vendor\":\"../x\",\"weir_plan\""},
 		{"\"flow\":\"restricted\"", "\"flow\":\"wide\""}, {"\"life\":\"approved\"", "\"life\":\"proposed\""},
-		{"\"not_after\":1800000000,", ""}, {"\"not_after\":1800000000", "\"not_after\":1.8e9"},
+		{"\"not_after\":1800000000,", ""}, {"\"sends\"", "\"person\":\"wide\",\"sends\""},
+		{"\"sends\"", "\"person\":\"restricted\",\"sends\""}, {"\"sends\"", "\"person\":\"suspended\",\"sends\""},
+		{"\"sends\"", "\"person\":null,\"sends\""}, {"\"not_after\":1800000000", "\"not_after\":1.8e9"},
 		{"\"sends\":[1,4]", "\"sends\":[-1]"}, {"\"sends\":[1,4]", "\"sends\":{}"}, {"\"sends\":[1,4]", "\"sends\":[1, 4]"},
 		{"\"drains\":[{\"from\":100,\"serial\":2,\"to\":199}]", "\"drains\":[{}]"},
 		{"\"drains\":[{\"from\":100,\"serial\":2,\"to\":199}]", "\"drains\":[1]"},

@@ -193,7 +193,7 @@ enum flow registry_flow(const struct registry_vendor *v)
 
 #define VENDOR_COLUMNS                                                                                                          \
 	"vendor, name, life, ask_person, ask_rule, ask_incident, version, serial, not_after, at,"                               \
-	" coalesce((SELECT max(c.version) FROM contract c WHERE c.vendor = vendor.vendor), 0)"
+	" coalesce((SELECT max(c.version) FROM contract c WHERE c.vendor = vendor.vendor), 0), plan_flow"
 
 static void take_vendor(const struct rows *rows, struct registry_vendor *v)
 {
@@ -207,6 +207,7 @@ static void take_vendor(const struct rows *rows, struct registry_vendor *v)
 	v->not_after = rows_null(rows, 8) ? INT64_MAX : rows_int(rows, 8);
 	v->at = rows_int(rows, 9);
 	v->newest = rows_int(rows, 10);
+	v->plan_flow = (int)rows_int(rows, 11);
 }
 
 int registry_vendor(struct registry *r, const char *vendor, struct registry_vendor *out, struct err *err)
@@ -270,13 +271,18 @@ int registry_ask(struct registry *r, const char *vendor, enum asker who, enum fl
 	return end(r, rc, err);
 }
 
+int registry_plan_flow(struct registry *r, const char *vendor, enum flow flow, struct err *err)
+{
+	return store_run(r->store, err, "UPDATE vendor SET plan_flow = ? WHERE vendor = ?", "is", (int64_t)flow, vendor);
+}
+
 /* What a person asks by a decision; -1: the decision isn't about the flow. */
 static int asked_flow(enum decision_kind k)
 {
 	static const int flows[DECISIONS] = {
 		[DECIDE_APPROVE] = -1,	[DECIDE_SUSPEND] = FLOW_SUSPENDED, [DECIDE_RESTRICT] = FLOW_RESTRICTED,
 		[DECIDE_QUARANTINE] = FLOW_QUARANTINED, [DECIDE_RELEASE] = FLOW_OPEN, [DECIDE_OFFBOARD] = -1,
-		[DECIDE_DRAIN] = -1, [DECIDE_DROP] = -1,
+		[DECIDE_DRAIN] = -1, [DECIDE_DROP] = -1, [DECIDE_REFRESH] = -1,
 	};
 	return flows[k];
 }
@@ -284,12 +290,12 @@ static int asked_flow(enum decision_kind k)
 static int set_plan(struct registry *r, const struct decided *x, struct err *err)
 {
 	enum life life = x->approved ? LIFE_APPROVED : LIFE_OFFBOARDED;
-	const char *sql = "UPDATE vendor SET life = ?, version = ?, serial = ?, plan_sha256 = ?, at = ?, not_after = ? WHERE vendor = ?";
+	const char *sql = "UPDATE vendor SET life = ?, version = ?, serial = ?, plan_sha256 = ?, at = ?, plan_flow = ?, not_after = ? WHERE vendor = ?";
 	int rc = x->not_after == INT64_MAX
-			 ? store_run(r->store, err, sql, "iiibins", (int64_t)life, x->version, (int64_t)x->serial, x->sha256,
-				     (size_t)32, x->d.at, x->d.vendor)
-			 : store_run(r->store, err, sql, "iiibiis", (int64_t)life, x->version, (int64_t)x->serial, x->sha256,
-				     (size_t)32, x->d.at, x->not_after, x->d.vendor);
+			 ? store_run(r->store, err, sql, "iiibiins", (int64_t)life, x->version, (int64_t)x->serial, x->sha256,
+				     (size_t)32, x->d.at, (int64_t)x->flow, x->d.vendor)
+			 : store_run(r->store, err, sql, "iiibiiis", (int64_t)life, x->version, (int64_t)x->serial, x->sha256,
+				     (size_t)32, x->d.at, (int64_t)x->flow, x->not_after, x->d.vendor);
 	if (rc < 0)
 		return -1;
 	return store_changed(r->store) == 1 ? 0 : no_vendor(r, x->d.vendor, err);
@@ -362,10 +368,8 @@ int registry_reconcile(struct registry *r, const struct decided *plan, bool *dif
 		if (rc == 0)
 			rc = registry_vendor(r, plan->d.vendor, &v, err);
 		if (rc == 0) {
-			/* The flow that the plan holds and nobody else asks for is a person's. */
-			enum flow others = v.asks[ASK_RULE] > v.asks[ASK_INCIDENT] ? v.asks[ASK_RULE] : v.asks[ASK_INCIDENT];
-			if (plan->flow != registry_flow(&v))
-				rc = ask(r, plan->d.vendor, ASK_PERSON, plan->flow > others ? plan->flow : FLOW_OPEN, err);
+			if (plan->person != v.asks[ASK_PERSON])
+				rc = ask(r, plan->d.vendor, ASK_PERSON, plan->person, err);
 			registry_vendor_release(&v);
 		}
 	}

@@ -34,10 +34,21 @@ void registry_close(struct registry **r);
  * table of words, closed with a NULL; the steward, and office_do while Weir is stopped, look there (steward/desk.c).
  *
  * handle fills answer (an object) and returns 0, or -1 with err: the caller is told.  who: the operating system's user.
+ * A vendor whose flow it moved through registry_ask has its plan signed anew, and gate and courier have confirmed, before
+ * the caller gets the answer; "refresh": [vendors] in the answer asks for the same where nothing was asked anew.
  */
 struct registry_word {
 	const char *word;	/* "assess-start" */
 	int (*handle)(struct registry *r, const json_t *request, const char *who, int64_t at, json_t *answer, struct err *err);
+};
+/*
+ * Work that time brings (expiry, deadlines): the steward calls run once a second, and behind each request that may have
+ * changed something; the table of ticks stands in steward/desk.c.  What it changes it notes; a flow it moves through
+ * registry_ask: the plans then follow by themselves.  A second with nothing to do costs a query or two.
+ */
+struct registry_tick {
+	const char *name;	/* "assurance" */
+	int (*run)(struct registry *r, int64_t at, struct err *err);
 };
 struct store;
 struct store *registry_store(struct registry *r);	/* one transaction at a time: store_begin, store_end */
@@ -87,6 +98,7 @@ struct registry_vendor {
 	int64_t version;	/* approved; 0: none */
 	int64_t newest;		/* imported */
 	uint64_t serial;	/* of the plan in force; 0: none */
+	int plan_flow;		/* enum flow of that plan; -1: not known.  Another than registry_flow: it needs a refresh */
 	int64_t not_after;	/* INT64_MAX: none */
 	int64_t at;		/* of the newest change */
 };
@@ -101,6 +113,9 @@ int registry_vendors(struct registry *r, bool (*each)(void *arg, const struct re
 /* A rule's or an incident's ask; a person's goes through registry_record. */
 int registry_ask(struct registry *r, const char *vendor, enum asker who, enum flow flow, const char *why, int64_t at,
 		 struct err *err) REGISTRY_CHECKED;
+
+/* The keeper looked: the plan in force has this flow. */
+int registry_plan_flow(struct registry *r, const char *vendor, enum flow flow, struct err *err) REGISTRY_CHECKED;
 
 /* ---- events ----------------------------------------------------------------------------------------------------- */
 

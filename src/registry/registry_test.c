@@ -70,7 +70,7 @@ static struct decided decided(enum decision_kind kind, const char *vendor, uint6
 {
 	struct decided x = {
 		.d = {.kind = kind, .who = "bob", .why = "because", .at = 2000},
-		.serial = serial, .version = 1, .approved = true, .flow = flow, .not_after = INT64_MAX,
+		.serial = serial, .version = 1, .approved = true, .flow = flow, .person = flow, .not_after = INT64_MAX,
 	};
 	snprintf(x.d.vendor, sizeof x.d.vendor, "%s", vendor);
 	memset(x.sha256, (int)serial, 32);
@@ -230,6 +230,14 @@ static void reconciled(void **state)
 	assert_int_equal(v.asks[ASK_PERSON], FLOW_SUSPENDED);
 	registry_vendor_release(&v);
 	assert_string_equal(events(r, "acme").kinds, "import approve plan-found");
+	/* A rule holds the plan and nobody's ask is made a person's. */
+	x = decided(DECIDE_REFRESH, "acme", 3, FLOW_RESTRICTED);
+	x.person = FLOW_OPEN;
+	assert_int_equal(registry_reconcile(r, &x, &differed, &err), 0);
+	assert_int_equal(registry_vendor(r, "acme", &v, &err), 0);
+	assert_int_equal(v.asks[ASK_PERSON], FLOW_OPEN);
+	assert_int_equal(v.plan_flow, FLOW_RESTRICTED);
+	registry_vendor_release(&v);
 }
 
 static void append_only(void **state)

@@ -55,5 +55,7 @@ const struct store_migration registry_migrations[] = {
 	 "CREATE TRIGGER contract_remains BEFORE DELETE ON contract BEGIN SELECT RAISE(ABORT, 'a version never goes'); END;"
 	 "CREATE TRIGGER outbox_once BEFORE UPDATE ON outbox WHEN OLD.leaf IS NOT NULL"
 	 "  BEGIN SELECT RAISE(ABORT, 'this event is in the log already'); END;"},
+	/* Of the plan in force; -1: not known yet. */
+	{"plan-flow", "ALTER TABLE vendor ADD COLUMN plan_flow INTEGER NOT NULL DEFAULT -1 CHECK (plan_flow BETWEEN -1 AND 3);"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

@@ -111,6 +111,11 @@ static void on_status(struct steward *s, json_t *answers, void *arg)
 	answer(c, j);
 }
 
+static void on_answer(void *arg, json_t *j)
+{
+	answer(arg, j);
+}
+
 static void handle(struct conn *c, const json_t *request)
 {
 	struct err err;
@@ -126,7 +131,10 @@ static void handle(struct conn *c, const json_t *request)
 	} else if (control_peer(c->fd, c->s->users, c->who, sizeof c->who, &err) < 0) {
 		refuse(c, &err);
 	} else {
-		answer(c, desk_do(c->s->registry, request, c->who, clock_now()));
+		c->state = WAIT;
+		uv_poll_stop(&c->poll);
+		uv_timer_stop(&c->timer);
+		steward_answer_after(c->s, desk_do(c->s->registry, request, c->who, clock_now()), on_answer, c);
 	}
 }
 

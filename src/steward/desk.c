@@ -267,6 +267,64 @@ static json_t *close_answer(json_t *answer, int rc, const struct err *err)
 	return control_refusal(err);
 }
 
+/* ---- what follows ------------------------------------------------------------------------------------------------- */
+
+/* What capabilities look at once a second, and behind every request that may have changed something. */
+static const struct registry_tick *const ticks[] = {
+	NULL,
+};
+
+static bool listed(const json_t *list, const char *vendor)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strcmp(json_string_value(json_array_get(list, i)), vendor) == 0)
+			return true;
+	return false;
+}
+
+static bool add_stale(void *arg, const struct registry_vendor *v)
+{
+	if (v->life == LIFE_APPROVED && v->plan_flow != (int)registry_flow(v) && !listed(arg, v->vendor))
+		json_array_append_new(arg, json_string(v->vendor));
+	return true;
+}
+
+void desk_tick(struct registry *r, int64_t at, json_t *refresh)
+{
+	struct err err;
+	for (const struct registry_tick *const *t = ticks; *t; t++)
+		if ((*t)->run(r, at, &err) < 0)
+			say(SAY_ERROR, "tick-failed", "of", S((*t)->name), "why", S(err.msg), NULL);
+	if (registry_vendors(r, add_stale, refresh, &err) < 0)
+		say(SAY_ERROR, "tick-failed", "of", S("plans"), "why", S(err.msg), NULL);
+}
+
+int desk_refreshed(struct registry *r, const json_t *body, struct err *err)
+{
+	const char *vendor = json_string_value(json_object_get(body, "vendor"));
+	const char *flow = json_string_value(json_object_get(body, "flow"));
+	for (int i = 0; vendor && flow && i < 4; i++)
+		if (strcmp(flow, flow_names[i]) == 0)
+			return registry_plan_flow(r, vendor, (enum flow)i, err);
+	return err_set(err, ERR_BUG, "the keeper's answer names no flow");
+}
+
+static json_t *refresh_of(json_t *answer)
+{
+	json_t *list = json_object_get(answer, "refresh");
+	if (!list) {
+		list = json_array();
+		json_object_set_new(answer, "refresh", list);
+	}
+	return list;
+}
+
+/* The desk's own words but `apply` change nothing. */
+static bool reads_only(const struct registry_word *w)
+{
+	return w >= words && w < words + sizeof words / sizeof *words && w->handle != desk_apply;
+}
+
 json_t *desk_do(struct registry *r, const json_t *request, const char *who, int64_t at)
 {
 	struct err err;
@@ -274,7 +332,10 @@ json_t *desk_do(struct registry *r, const json_t *request, const char *who, int6
 	const struct registry_word *w = word ? word_of(word) : NULL;
 	if (w) {
 		json_t *answer = json_object();
-		return close_answer(answer, w->handle(r, request, who, at, answer, &err), &err);
+		int rc = w->handle(r, request, who, at, answer, &err);
+		if (rc == 0 && !reads_only(w))
+			desk_tick(r, at, refresh_of(answer));
+		return close_answer(answer, rc, &err);
 	}
 	err_set(&err, ERR_INPUT, "this Weir doesn't know the request");
 	return control_refusal(&err);
@@ -292,7 +353,7 @@ static int contract_get(struct registry *r, const json_t *body, json_t *answer, 
 		return -1;
 	enum flow rule = v.asks[ASK_RULE], incident = v.asks[ASK_INCIDENT];
 	json_object_set_new(answer, "others", json_integer(rule > incident ? rule : incident));
-	json_object_set_new(answer, "asked", json_integer(registry_flow(&v)));
+	json_object_set_new(answer, "person", json_integer(v.asks[ASK_PERSON]));
 	registry_vendor_release(&v);
 	if (version == 0)
 		return 0;

@@ -18,12 +18,23 @@
  *   vendors   {}                               -> {vendors: [...]}
  *   vendor    {vendor}                         -> {vendor: {...}, versions: [...], events: [...]}
  *   contract  {vendor, version}                -> {vendor, version, digest, json}; version 0: in force, else newest
+ *
+ * An answer may hold "refresh": the vendors whose plan must follow before the caller is told.  Whoever sends it on takes
+ * the member out (steward_answer_after; office.c).
  */
 json_t *desk_do(struct registry *r, const json_t *request, const char *who, int64_t at);
 
 /*
- * The keeper's: {vendor, version} -> {others, asked, digest, json}; version 0 gives no contract.  others: the strictest
- * flow that rules and incidents ask; asked: that anybody asks.
+ * Everything that time or a change may have moved: each capability's tick, and plans that don't have the flow that is
+ * asked for.  Adds the vendors to refresh to the array, each once; what fails is logged.
+ */
+void desk_tick(struct registry *r, int64_t at, json_t *refresh);
+/* The keeper's answer to a refresh. */
+int desk_refreshed(struct registry *r, const json_t *body, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * The keeper's: {vendor, version} -> {others, person, digest, json}; version 0 gives no contract.  others: the strictest
+ * flow that rules and incidents ask; person: what a person asks.
  */
 json_t *desk_contract_get(struct registry *r, const json_t *body);
 /* The keeper's: what it decided, or (found: true) found signed at its start. */

@@ -36,7 +36,7 @@ static void taking_release(struct taking *t)
 	buf_release(&t->bytes);
 }
 
-static int ask(struct office *o, const struct decision *d, struct taking *t, enum flow *others, struct err *err)
+static int ask(struct office *o, struct decision *d, struct taking *t, enum flow *others, struct err *err)
 {
 	uint8_t digest[32];
 	json_t *q = json_pack("{s:s, s:I}", "vendor", d->vendor, "version", (json_int_t)(d->kind == DECIDE_APPROVE ? d->version : 0));
@@ -45,7 +45,8 @@ static int ask(struct office *o, const struct decision *d, struct taking *t, enu
 	int r = control_check(a, err);
 	const json_t *json = json_object_get(a, "json");
 	const char *hex = json_string_value(json_object_get(a, "digest"));
-	*others = (enum flow)json_integer_value(json_object_get(a, d->kind == DECIDE_APPROVE ? "asked" : "others"));
+	*others = (enum flow)json_integer_value(json_object_get(a, "others"));
+	d->person = (enum flow)json_integer_value(json_object_get(a, "person"));
 	if (r == 0 && d->kind == DECIDE_APPROVE)
 		r = hex && hex_decode(hex, strlen(hex), digest, 32)
 			    ? keeper_contract(json_string_value(json), json_string_length(json), digest, d->vendor, d->version, &t->proposed, err)
@@ -54,13 +55,17 @@ static int ask(struct office *o, const struct decision *d, struct taking *t, enu
 	return r;
 }
 
-static int take(struct office *o, const struct decision *d, struct taking *t, struct err *err)
+static int load(struct office *o, const struct decision *d, struct taking *t, struct err *err)
 {
-	enum flow others = FLOW_OPEN;
 	int got = keeper_load_for(&o->books, d, &t->now, err);
 	t->has_now = got == 1;
-	if (got < 0)
-		return -1;
+	return got < 0 ? -1 : 0;
+}
+
+/* d's plan: behind load. */
+static int take(struct office *o, struct decision *d, struct taking *t, struct err *err)
+{
+	enum flow others = FLOW_OPEN;
 	const struct plan_file *now = t->has_now ? &t->now : NULL;
 	bool first = keeper_asks_first(d, now);
 	if (first && ask(o, d, t, &others, err) < 0)
@@ -90,6 +95,8 @@ static json_t *decide(struct office *o, const json_t *request)
 	d.at = clock_now();
 	if (r == 0 && d.kind == DECIDE_DROP)
 		r = err_set(&err, ERR_CONFLICT, "%s", courier_only);
+	if (r == 0)
+		r = load(o, &d, &t, &err);
 	if (r == 0)
 		r = take(o, &d, &t, &err);
 	json_t *answer = r == 0 ? decided_to_json(&t.x) : control_refusal(&err);
@@ -140,6 +147,50 @@ static void close_office(struct office *o)
 	crypt_wipe(&o->books, sizeof o->books);
 }
 
+/* The plan follows what is asked now; the registry learns its flow. */
+static int refresh(struct office *o, const char *vendor, struct err *err)
+{
+	struct taking t = {0};
+	struct decision d;
+	enum flow others;
+	keeper_refresh(vendor, clock_now(), &d);
+	buf_init(&t.bytes, 0);
+	int r = load(o, &d, &t, err);
+	if (r == 0 && t.has_now && t.now.approved)
+		r = ask(o, &d, &t, &others, err);
+	if (r == 0 && t.has_now && t.now.approved) {
+		enum flow want = t.now.person > others ? t.now.person : others;
+		r = want == t.now.flow ? registry_plan_flow(o->registry, vendor, want, err) : take(o, &d, &t, err);
+	}
+	taking_release(&t);
+	return r;
+}
+
+/* As steward_answer_after, here and now. */
+static void follow(struct office *o, json_t *answer)
+{
+	struct err err;
+	json_t *vendors = json_incref(json_object_get(answer, "refresh"));
+	json_object_del(answer, "refresh");
+	for (size_t i = 0; i < json_array_size(vendors); i++)
+		if (refresh(o, json_string_value(json_array_get(vendors, i)), &err) < 0) {
+			json_t *no = control_refusal(&err);
+			json_object_update(answer, no);
+			json_decref(no);
+			break;
+		}
+	json_decref(vendors);
+}
+
+/* What a decision moved elsewhere. */
+static void settle(struct office *o, json_t *answer)
+{
+	json_t *vendors = json_array();
+	desk_tick(o->registry, clock_now(), vendors);
+	json_object_set_new(answer, "refresh", vendors);
+	follow(o, answer);
+}
+
 json_t *office_do(const char *dir, const json_t *request)
 {
 	struct office o;
@@ -151,9 +202,9 @@ json_t *office_do(const char *dir, const json_t *request)
 	else if (word && strcmp(word, "status") == 0)
 		answer = control_refusal((err_set(&err, ERR_CONFLICT, "%s", courier_only), &err));
 	else if (word && decision_kind_of(word) >= 0)
-		answer = decide(&o, request);
+		settle(&o, answer = decide(&o, request));
 	else
-		answer = desk_do(o.registry, request, o.who, clock_now());
+		follow(&o, answer = desk_do(o.registry, request, o.who, clock_now()));
 	close_office(&o);
 	return answer;
 }

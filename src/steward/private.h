@@ -14,6 +14,7 @@
 
 struct gather;
 struct conn;
+struct refresh;
 
 struct steward {
 	struct child *c;
@@ -26,6 +27,8 @@ struct steward {
 	struct conn *conns;
 	size_t conns_len;
 	struct gather *gathers;
+	struct refresh *refreshes;
+	uv_timer_t tick;
 	uint64_t next_id;
 	bool stopping;
 };
@@ -39,6 +42,24 @@ void steward_send(struct steward *s, enum role to, const char *verb, json_t *bod
 typedef void (*gather_done)(struct steward *s, json_t *answers, void *arg);	/* answers: borrowed */
 void gather_start(struct steward *s, const char *verb, gather_done done, void *arg);
 bool gather_take(struct steward *s, const struct message *m);
+
+/*
+ * The plan of a vendor follows what the registry now says that rules and incidents ask.  done (NULL: nobody waits) is
+ * called once, when gate and courier confirmed the new plan or none was needed (err NULL), or with what went wrong:
+ * the keeper's refusal, or its silence.
+ */
+typedef void (*refresh_done)(void *arg, const struct err *err);
+void steward_refresh(struct steward *s, const char *vendor, refresh_done done, void *arg);
+void refresh_take(struct steward *s, struct message *m);
+/*
+ * Takes an answer of desk_do: refreshes the vendors of its member "refresh", which is taken out, and only then calls
+ * done with it (its owner from then on); a failure turns it into a refusal.  May call done before it returns.
+ */
+typedef void (*answer_done)(void *arg, json_t *answer);
+void steward_answer_after(struct steward *s, json_t *answer, answer_done done, void *arg);
+/* desk_tick, once a second from now. */
+void tick_start(struct steward *s);
+void tick_soon(struct steward *s);	/* something changed: not later than now */
 
 int control_start(struct steward *s, int listen_fd, struct err *err) __attribute__((warn_unused_result));
 void control_stop(struct steward *s);

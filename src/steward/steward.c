@@ -37,6 +37,7 @@ static void on_event(struct steward *s, struct message *m)
 	if (control_check(answer, &err) < 0)
 		say(SAY_ERROR, "event-lost", "why", S(err.msg), NULL);
 	answer_keeper(s, m, "event-done", answer);
+	tick_soon(s);
 }
 
 static void on_stopped(void *arg)
@@ -56,7 +57,7 @@ static void on_stop(struct steward *s, struct message *m)
 static const struct {
 	const char *verb;
 	void (*handle)(struct steward *s, struct message *m);
-} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"stop", on_stop}};
+} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"refreshed", refresh_take}, {"stop", on_stop}};
 
 static void on_message(struct message *m, void *arg)
 {
@@ -83,6 +84,7 @@ static int begin(struct steward *s, struct err *err)
 		return -1;
 	if (control_start(s, child_fd(s->c, "control"), err) < 0 || api_start(s, child_fd(s->c, "api"), err) < 0)
 		return -1;
+	tick_start(s);
 	return child_ready(s->c, err);
 }
 

@@ -49,6 +49,7 @@ void message_release(struct message *m);
  *   keeper -> gate, courier plan {id, vendor, serial, sha256, flow} , plans-end {}
  *   gate, courier -> keeper plan-done {id, vendor, serial, ok, why}
  *   steward -> keeper       decision {} + the caller's connection
+ *   steward -> keeper       refresh {id, vendor}                    keeper -> steward  refreshed {id, ok, flow, ...} once confirmed
  *   keeper -> steward       contract-get {id, vendor, version}, event {id, seq, ...}
  *   steward -> keeper       contract {id, json, digest} , event-done {id}
  *   keeper -> courier       queue-drop {id, vendor, from, to}       courier -> keeper  queue-done {id, ok, why, dropped}

@@ -38,6 +38,8 @@ static const struct {
 	{"plans-end", R(KEEPER), R(GATE) | R(COURIER), 0},
 	{"plan-done", R(GATE) | R(COURIER), R(KEEPER), 0},
 	{"decision", R(STEWARD), R(KEEPER), 1},
+	{"refresh", R(STEWARD), R(KEEPER), 0},
+	{"refreshed", R(KEEPER), R(STEWARD), 0},
 	{"contract-get", R(KEEPER), R(STEWARD), 0},
 	{"contract", R(STEWARD), R(KEEPER), 0},
 	{"event", R(KEEPER), R(STEWARD), 0},
