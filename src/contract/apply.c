@@ -264,6 +264,7 @@ static void make(struct walk *w, const struct node *n, bool *first)
 		make_kids(w, n, &none, UINT64_MAX);
 		putc_raw(w->b, '}');
 	}
+	w->made += kept && n->act;
 	if (kept)
 		*first = false;
 	else
@@ -332,6 +333,7 @@ static bool member(struct walk *w, const struct node *n, struct span key, uint32
 		*first = false;
 	else
 		w->b->len = mark;
+	w->boxes += kept && !n->act;
 	w->operation_seen |= kept && n->operation;
 	return true;
 }
@@ -645,6 +647,7 @@ static void object_begin(struct walk *w, enum object_kind kind)
 	w->drop = DROP_NONE;
 	w->name_ok = w->link = w->operation_seen = false;
 	w->name = (struct span){0};
+	w->boxes = w->made = 0;
 	w->subject_rank = UINT_MAX;
 	w->sc->notes_len = 0;
 	w->sc->path.len = 0;
@@ -672,6 +675,15 @@ static bool object_read(struct walk *w, enum object_kind kind, uint32_t off, uin
 	return walk_object(w, w->plan->root[OBJECT_LINK], depth + 1, end);
 }
 
+/* Members that came, without containers, the token (it has its own way) and what left. */
+static uint32_t held_back(const struct walk *w)
+{
+	uint32_t came = w->s->keys + w->made, went = w->boxes + (w->a->token.len != 0);
+	for (size_t i = 0; i < PLAN_LEAF_WORDS; i++)
+		went += (uint32_t)__builtin_popcountll(w->a->leaves[i]);
+	return came > went ? came - went : 0;
+}
+
 static bool object(struct walk *w, enum object_kind kind, uint32_t off, uint32_t depth, uint32_t *end)
 {
 	const struct apply_limits *l = &w->env->limits;
@@ -690,6 +702,10 @@ static bool object(struct walk *w, enum object_kind kind, uint32_t off, uint32_t
 	if (*end - off > bytes_max)
 		w->drop = DROP_LIMIT;
 	w->a->dropped = w->drop;
+	if (w->drop == DROP_NONE)
+		w->a->held = held_back(w);
+	else
+		w->a->held = w->s->keys;
 	if (w->drop != DROP_NONE) {
 		w->b->len = w->a->at;
 		w->a->splice = SPLICE_NONE;

@@ -85,6 +85,7 @@ struct applied {
 	uint8_t subject[SUBJECT_BYTES];	/* zeros: nobody named */
 	uint8_t attributes[ATTRIBUTE_BYTES];	/* [0..1] ISO country or 0 unknown, [2] minor, [3] business: 0 ?, 1 no, 2 yes */
 	int64_t time_s;			/* the event's own time, 0 unknown */
+	uint32_t held;			/* members that stayed behind, of a dropped object all (a count for people, not a proof) */
 	struct span token;		/* unescaped source token in the arena or the input; empty when absent */
 };
 

@@ -180,6 +180,7 @@ struct walk {
 	enum drop_reason drop;
 	bool explaining, quiet;	/* quiet: nobody looks at what is kept */
 	bool name_ok, link, operation_seen;
+	uint32_t boxes, made;	/* containers that were kept; leaves that the gate added */
 	struct span name;	/* the event's, unescaped, in the arena or input (explain) */
 	unsigned found;		/* by the act that runs now */
 	unsigned subject_rank;	/* best so far; UINT_MAX: none */

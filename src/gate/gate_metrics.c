@@ -40,6 +40,58 @@ static void head(struct buf *b, const char *name, const char *type, const char *
 	buf_addf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+void gate_count_flow(struct vendor *v, const struct plan_part *p, unsigned source, const struct applied *a, bool kept)
+{
+	struct flow_counts *f = &v->flow;
+	uint64_t held = a->held;
+	for (size_t i = 0; i < p->masks_len; i++) {
+		const struct flow_mask *m = &p->masks[i];
+		uint64_t n = 0;
+		for (size_t w = 0; w < PLAN_LEAF_WORDS; w++)
+			n += (uint64_t)__builtin_popcountll(a->leaves[w] & m->leaves[w]);
+		if (n && kept)
+			atomic_fetch_add_explicit(&f->left[source][m->category], n, memory_order_relaxed);
+		else
+			held += n;	/* would have left: learn, consent */
+	}
+	atomic_fetch_add_explicit(&f->held[source], held, memory_order_relaxed);
+	atomic_fetch_add_explicit(&f->events[source], 1, memory_order_relaxed);
+}
+
+static void flow(const struct vendor *v, struct buf *b)
+{
+	const struct flow_counts *f = &v->flow;
+	unsigned sources = atomic_load(&f->sources_len), categories = atomic_load(&f->categories_len);
+	for (unsigned s = 0; s < sources; s++)
+		for (unsigned c = 0; c < categories; c++) {
+			uint64_t n = get(&f->left[s][c]);
+			if (n)
+				buf_addf(b, "weir_flow_total{vendor=\"%s\",source=\"%s\",category=\"%s\"} %llu\n", v->name, f->sources[s],
+					 f->categories[c], (unsigned long long)n);
+		}
+}
+
+static void flows(struct gate *g, struct buf *b)
+{
+	head(b, "weir_flow_total", "counter", "Fields that left towards a vendor, by source and category.");
+	for (size_t i = 0; i < g->vendors_len; i++)
+		flow(g->vendors[i], b);
+	head(b, "weir_held_total", "counter", "Fields held back, by source: unnamed, dropped, or of a dropped object.");
+	for (size_t i = 0; i < g->vendors_len; i++) {
+		const struct flow_counts *f = &g->vendors[i]->flow;
+		for (unsigned s = 0; s < atomic_load(&f->sources_len); s++)
+			buf_addf(b, "weir_held_total{vendor=\"%s\",source=\"%s\"} %llu\n", g->vendors[i]->name, f->sources[s],
+				 (unsigned long long)get(&f->held[s]));
+	}
+	head(b, "weir_source_events_total", "counter", "Objects read from a known source.");
+	for (size_t i = 0; i < g->vendors_len; i++) {
+		const struct flow_counts *f = &g->vendors[i]->flow;
+		for (unsigned s = 0; s < atomic_load(&f->sources_len); s++)
+			buf_addf(b, "weir_source_events_total{vendor=\"%s\",source=\"%s\"} %llu\n", g->vendors[i]->name, f->sources[s],
+				 (unsigned long long)get(&f->events[s]));
+	}
+}
+
 static void events(struct gate *g, struct buf *b)
 {
 	head(b, "weir_events_total", "counter", "Objects by outcome; a request refused before it was read counts once.");
@@ -104,6 +156,7 @@ void gate_metrics_text(struct gate *g, struct buf *b)
 {
 	const struct commit_stats *s = &g->committer.stats;
 	events(g, b);
+	flows(g, b);
 	commits(s, b);
 	single(b, "weir_commit_failed_total", "counter", "Batches refused: full or failing disk.", get(&s->failed));
 	single(b, "weir_log_frames_total", "counter", "Frames made durable.", get(&s->frames));

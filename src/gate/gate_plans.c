@@ -14,6 +14,7 @@ static void plan_unref(struct plan_part *p)
 		return;
 	plan_free(&p->plan);
 	plan_file_release(&p->file);
+	free(p->masks);
 	free(p);
 }
 
@@ -22,7 +23,7 @@ static void tokens_unref(struct token_part *t)
 	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
 	for (size_t i = 0; i < t->n; i++)
-		explicit_bzero((char *)(uintptr_t)t->v[i].at, t->v[i].len);
+		explicit_bzero((char *)(uintptr_t)t->v[i].token.at, t->v[i].token.len);
 	free(t);
 }
 
@@ -95,6 +96,50 @@ static void put_plan(struct gate *g, struct vendor *v, struct plan_part *p)
 	plan_unref(old);
 }
 
+/* ---- flow counts ---------------------------------------------------------------------------------------------- */
+
+/* The place of a name in a list that only grows; the last place takes what no longer fits.  Under gate.lock. */
+static unsigned name_place(char (*names)[FLOW_NAME_MAX + 1], unsigned max, _Atomic unsigned *len, struct span name)
+{
+	unsigned n = atomic_load(len);
+	if (name.len > FLOW_NAME_MAX)
+		name.len = FLOW_NAME_MAX;
+	for (unsigned i = 0; i < n; i++)
+		if (strlen(names[i]) == name.len && memcmp(names[i], name.at, name.len) == 0)
+			return i;
+	if (n == max)
+		return max - 1;
+	if (n == max - 1)
+		name = SPAN("other");
+	for (size_t i = 0; i < name.len; i++)	/* a label's value: no quote, no backslash, no control */
+		names[n][i] = name.at[i] == '"' || name.at[i] == '\\' || (unsigned char)name.at[i] < ' ' ? '_' : name.at[i];
+	atomic_store(len, n + 1);
+	return n;
+}
+
+static void mask_add(struct plan_part *p, unsigned category, size_t leaf)
+{
+	struct flow_mask *m = p->masks;
+	while (m < p->masks + p->masks_len && m->category != category)
+		m++;
+	if (m == p->masks + p->masks_len)
+		*m = (struct flow_mask){.category = category}, p->masks_len++;
+	m->leaves[leaf / 64] |= 1ull << (leaf % 64);
+}
+
+static void make_masks(struct gate *g, struct vendor *v, struct plan_part *p)
+{
+	const struct plan_leaf *leaves;
+	size_t n = plan_leaves(p->plan, &leaves);
+	p->masks = xcalloc(FLOW_CATEGORIES, sizeof(*p->masks));
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct span name = leaves[i].category.len ? leaves[i].category : SPAN("uncategorised");
+		mask_add(p, name_place(v->flow.categories, FLOW_CATEGORIES, &v->flow.categories_len, name), i);
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
 /* ---- plans ---------------------------------------------------------------------------------------------------- */
 
 static enum closed closed_by(const struct plan_file *f)
@@ -131,7 +176,7 @@ static int compile(struct plan_part *p, struct err *err)
 	return -1;
 }
 
-static int read_plan(struct gate *g, const struct vendor *v, json_t *body, struct plan_part *p, struct err *err)
+static int read_plan(struct gate *g, struct vendor *v, json_t *body, struct plan_part *p, struct err *err)
 {
 	const char *hex = json_string_value(json_object_get(body, "sha256"));
 	json_int_t serial = json_integer_value(json_object_get(body, "serial"));
@@ -144,7 +189,11 @@ static int read_plan(struct gate *g, const struct vendor *v, json_t *body, struc
 		return err_set(err, ERR_CORRUPT, "the plan has another serial than announced");
 	if (v->plan && p->file.serial < v->plan->file.serial)
 		return err_set(err, ERR_CONFLICT, "the plan is older than the one in force");
-	return compile(p, err);
+	if (compile(p, err) != 0)
+		return -1;
+	if (p->plan)
+		make_masks(g, v, p);
+	return 0;
 }
 
 int gate_plan_load(struct gate *g, json_t *body, struct err *err)
@@ -200,6 +249,20 @@ bool gate_plan_passes(const struct view *v, int64_t now_s, enum outcome *outcome
 
 /* ---- source tokens -------------------------------------------------------------------------------------------- */
 
+/* Which source each token stands for; rows without a token were passed over.  Under gate.lock. */
+static void name_sources(struct vendor *v, json_t *list, struct token_part *t)
+{
+	json_t *row;
+	size_t i, k = 0;
+	json_array_foreach(list, i, row) {
+		const char *name = json_string_value(json_object_get(row, "name"));
+		struct span s = name && *name ? (struct span){name, strlen(name)} : SPAN("other");
+		if (json_string_length(json_object_get(row, "token")) == 0)
+			continue;
+		t->v[k++].source = name_place(v->flow.sources, FLOW_SOURCES, &v->flow.sources_len, s);
+	}
+}
+
 void gate_tokens_load(struct gate *g, json_t *body)
 {
 	struct vendor *v = gate_vendor_get(g, json_string_value(json_object_get(body, "vendor")));
@@ -218,22 +281,23 @@ void gate_tokens_load(struct gate *g, json_t *body)
 		if (!s || len == 0)
 			continue;
 		memcpy(to, s, len);
-		t->v[t->n++] = (struct span){to, len};
+		t->v[t->n++].token = (struct span){to, len};
 		to += len;
 	}
 	pthread_mutex_lock(&g->lock);
+	name_sources(v, list, t);
 	struct token_part *old = v->tokens;
 	v->tokens = t;
 	pthread_mutex_unlock(&g->lock);
 	tokens_unref(old);
 }
 
-bool gate_token_known(const struct token_part *t, struct span token)
+int gate_token_source(const struct token_part *t, struct span token)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (t->v[i].len == token.len && memcmp(t->v[i].at, token.at, token.len) == 0)
-			return true;
-	return false;
+		if (t->v[i].token.len == token.len && memcmp(t->v[i].token.at, token.at, token.len) == 0)
+			return (int)t->v[i].source;
+	return -1;
 }
 
 void gate_plans_release(struct gate *g)

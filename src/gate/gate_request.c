@@ -151,12 +151,15 @@ static struct tally tally_objects(const struct request *r, enum count all_droppe
 		struct applied *a = &out->v[i];
 		struct span token = a->token.len ? a->token : r->token;
 		enum count why = (enum count)a->dropped;
-		if (a->dropped == DROP_NONE && !gate_token_known(r->v->tokens, token)) {
+		int source = gate_token_source(r->v->tokens, token);
+		if (a->dropped == DROP_NONE && source < 0) {
 			why = COUNT_UNKNOWN_SOURCE;
 			t.unknown++;
 		} else if (all_dropped_by) {
 			why = all_dropped_by;
 		}
+		if (source >= 0)
+			gate_count_flow(r->v->vendor, r->v->plan, (unsigned)source, a, why == COUNT_KEPT);
 		if (why == COUNT_KEPT) {
 			t.kept++;
 			continue;

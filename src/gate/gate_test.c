@@ -187,6 +187,29 @@ static void acknowledged_is_durable_and_minimised(void **state)
 	rig_free(&r);
 }
 
+#define HELD(source) "weir_held_total{vendor=\"mixpanel\",source=\"" source "\"}"
+#define LEFT(source, category) "weir_flow_total{vendor=\"mixpanel\",source=\"" source "\",category=\"" category "\"}"
+
+static void fields_are_counted_by_source_and_category(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_make(&r);
+	rig_start(&r);
+	assert_int_equal(track(&r, "[" EVENT("web-token", ",\"plan\":\"plus\",\"secret\":\"x\"") "," EVENT("web-token", "") "]"), 200);
+	assert_int_equal(metric(&r, LEFT("web", "user.unique_id")), 2);		/* distinct_id */
+	assert_int_equal(metric(&r, LEFT("web", "uncategorised")), 1);	/* plan: its rule names no category */
+	assert_int_equal(metric(&r, HELD("web")), 1);		/* secret, and neither token nor containers */
+	/* a dropped object leaves nothing and is held back whole; a stranger's isn't counted at all */
+	assert_int_equal(track(&r, "{\"event\":\"other\",\"properties\":{\"token\":\"web-token\",\"plan\":\"plus\"}}"), 200);
+	assert_int_equal(track(&r, EVENT("stranger", ",\"plan\":\"plus\"")), 403);
+	assert_int_equal(metric(&r, LEFT("web", "user.unique_id")), 2);
+	assert_int_equal(metric(&r, HELD("web")), 1 + 4);
+	assert_int_equal(metric(&r, "weir_source_events_total{vendor=\"mixpanel\",source=\"web\"}"), 3);
+	rig_stop(&r);
+	rig_free(&r);
+}
+
 static void dropped_is_success_without_a_frame(void **state)
 {
 	(void)state;
@@ -528,6 +551,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(acknowledged_is_durable_and_minimised),
+		cmocka_unit_test(fields_are_counted_by_source_and_category),
 		cmocka_unit_test(dropped_is_success_without_a_frame),
 		cmocka_unit_test(sources_are_matched_per_event),
 		cmocka_unit_test(states_have_their_answers),

@@ -21,6 +21,7 @@
 #include "supervisor/shared.h"
 
 enum { VENDOR_NAME_MAX = 63, LOOPS_MAX = 64, COMMIT_BUCKETS = 12 };
+enum { FLOW_SOURCES = 16, FLOW_CATEGORIES = 32, FLOW_NAME_MAX = 63 };	/* the last of each is "other" */
 
 /* ---- metrics -------------------------------------------------------------------------------------------------- */
 
@@ -50,12 +51,30 @@ struct plan_part {	/* immutable; freed with its last reference */
 	struct plan *plan;	/* open, or restricted; NULL unless PASSES */
 	uint16_t leaf_bytes;
 	enum closed closed;
+	struct flow_mask *masks;	/* one a category that may leave */
+	size_t masks_len;
+};
+
+struct flow_mask {	/* the plan's leaves of one category */
+	unsigned category;	/* place in vendor.flow.categories */
+	uint64_t leaves[PLAN_LEAF_WORDS];
+};
+
+/* Names are added under gate.lock and stay; what they count is added to without it. */
+struct flow_counts {
+	char sources[FLOW_SOURCES][FLOW_NAME_MAX + 1], categories[FLOW_CATEGORIES][FLOW_NAME_MAX + 1];
+	_Atomic unsigned sources_len, categories_len;
+	_Atomic uint64_t left[FLOW_SOURCES][FLOW_CATEGORIES];	/* fields */
+	_Atomic uint64_t held[FLOW_SOURCES], events[FLOW_SOURCES];
 };
 
 struct token_part {
 	_Atomic unsigned refs;
 	size_t n;
-	struct span v[];	/* behind it: the bytes */
+	struct known_token {
+		struct span token;
+		unsigned source;	/* place in vendor.flow.sources */
+	} v[];	/* behind it: the bytes */
 };
 
 struct vendor {		/* lives as long as the process */
@@ -68,6 +87,7 @@ struct vendor {		/* lives as long as the process */
 	const struct adapter *adapter;	/* of the last plan that was accepted: protocol of the refusals afterwards */
 	_Atomic uint64_t counts[COUNTS];
 	_Atomic uint64_t found[DETECT_TYPES];
+	struct flow_counts flow;
 };
 
 /* What a request works with; gate_view_release gives it back. */
@@ -176,7 +196,8 @@ void gate_view_release(struct view *v);
 /* The message `plan`: 0, or -1 and the vendor is closed. */
 int gate_plan_load(struct gate *g, json_t *body, struct err *err);
 void gate_tokens_load(struct gate *g, json_t *body);
-bool gate_token_known(const struct token_part *t, struct span token);
+/* The source's number, or -1. */
+int gate_token_source(const struct token_part *t, struct span token);
 /* PASSES with time taken into account; *why is the count for it. */
 bool gate_plan_passes(const struct view *v, int64_t now_s, enum outcome *outcome, enum count *why);
 void gate_plans_release(struct gate *g);
@@ -205,6 +226,8 @@ static inline void gate_count(struct vendor *v, enum count c, uint64_t n)
 	atomic_fetch_add_explicit(&v->counts[c], n, memory_order_relaxed);
 }
 void gate_metrics_commit(struct commit_stats *s, int64_t took_us, bool ok, uint64_t frames);
+/* Fields of one object that a source sent: those that left by category, and those that were held back. */
+void gate_count_flow(struct vendor *v, const struct plan_part *p, unsigned source, const struct applied *a, bool kept);
 void gate_metrics_text(struct gate *g, struct buf *out);
 
 #endif
