@@ -37,9 +37,17 @@ enum { ALL = 1u << ROLE_GATE | 1u << ROLE_COURIER | 1u << ROLE_KEEPER | 1u << RO
 
 static struct buf report;
 
+static void note_on(const char *verb, const char *what, int r)
+{
+	buf_adds(&report, verb);
+	buf_adds(&report, *verb ? " " : "");
+	buf_adds(&report, what);
+	buf_adds(&report, r >= 0 ? "=yes\n" : "=no\n");
+}
+
 static void note(const char *what, int r)
 {
-	buf_addf(&report, "%s=%s\n", what, r >= 0 ? "yes" : "no");
+	note_on("", what, r);
 }
 
 static void probe_paths(void)
@@ -49,18 +57,14 @@ static void probe_paths(void)
 					    "state/ledger/open/f", "state/registry.db", "/etc/passwd", "/proc/self/environ", "/proc/1/environ"};
 	static const char *const dirs[] = {".", "state", "state/log/gate", "state/log/courier", "state/queue", "state/dead", "state/plan",
 					   "state/ledger/open", "keys", "run", "/tmp"};
-	char what[128];
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		snprintf(what, sizeof what, "read %s", files[i]);
-		note(what, open(files[i], O_RDONLY));
-		snprintf(what, sizeof what, "write %s", files[i]);
-		note(what, open(files[i], O_WRONLY));
+		note_on("read", files[i], open(files[i], O_RDONLY));
+		note_on("write", files[i], open(files[i], O_WRONLY));
 	}
 	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
 		char path[128];
 		snprintf(path, sizeof path, "%s/made-%d", dirs[i], getpid());
-		snprintf(what, sizeof what, "make %s", dirs[i]);
-		note(what, open(path, O_WRONLY | O_CREAT, 0600));
+		note_on("make", dirs[i], open(path, O_WRONLY | O_CREAT, 0600));
 		unlink(path);
 	}
 	note("rename plan", renameat(AT_FDCWD, "state/plan/f", AT_FDCWD, "state/plan/f"));
@@ -98,14 +102,12 @@ static void probe_marks(const struct child *c)
 {
 	static const char *const marks[] = {"mark", "courier_mark", "keeper_mark"};
 	for (size_t i = 0; i < 3; i++) {
-		char what[64], path[64];
+		char path[64];
 		struct err err;
 		int fd = child_fd(c, marks[i]);
-		snprintf(what, sizeof what, "map %s", marks[i]);
-		note(what, fd >= 0 && shared_map(fd, true, &err) ? 0 : -1);
-		snprintf(what, sizeof what, "reopen %s", marks[i]);
+		note_on("map", marks[i], fd >= 0 && shared_map(fd, true, &err) ? 0 : -1);
 		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-		note(what, open(path, O_RDWR));
+		note_on("reopen", marks[i], open(path, O_RDWR));
 	}
 }
 
@@ -113,10 +115,8 @@ static void probe_keys(struct child *c)
 {
 	for (size_t i = 0; i < KEY_NAMES; i++) {
 		uint8_t raw[KEY_FILE_BYTES_MAX];
-		char what[64];
 		struct err err;
-		snprintf(what, sizeof what, "key %s", key_grants[i].name);
-		note(what, child_key(c, key_grants[i].name, raw, keys_table[i].bytes, &err));
+		note_on("key", key_grants[i].name, child_key(c, key_grants[i].name, raw, keys_table[i].bytes, &err));
 	}
 }
 
