@@ -136,7 +136,7 @@ static size_t short_number(const char *p)
 	unsigned rest = (unsigned)__builtin_ctz(~(m >> dot >> 1)), has = p[dot] == '.';
 	unsigned end = dot + (has ? 1 + rest : 0);
 	unsigned zeros = (p[sign] == '0') & (whole > 1);	/* & and |: the parts are no two branches' worth of news */
-	return (whole == 0) | zeros | (has & (rest == 0)) | (end > 14) ? 0 : end;
+	return ((whole == 0) | zeros | (has & (rest == 0)) | (end > 14)) ? 0 : end;
 #else
 	(void)p;
 	return 0;

@@ -221,11 +221,11 @@ static int allow_with_care(scmp_filter_ctx f)
 	if (r == 0)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	if (r == 0)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	if (r == 0)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
 	for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
 	for (size_t i = 0; i < sizeof calls_unknown / sizeof *calls_unknown && r == 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), calls_unknown[i], 0);
 	return r;
@@ -235,9 +235,9 @@ static int allow_connect(scmp_filter_ctx f)
 {
 	int r = ALLOW(f, calls_connect);
 	for (size_t i = 0; i < sizeof socket_families / sizeof *socket_families && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)socket_families[i]));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)socket_families[i], 0));
 	if (r == 0)	/* how libcurl's threads wake each other */
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	return r;
 }
 

@@ -472,7 +472,7 @@ static void turn(struct supervisor *s)
 		f[n++] = (struct pollfd){.fd = p->channel, .events = (short)(POLLIN | (p->first ? POLLOUT : 0))};
 	}
 	if (poll(f, n, wait_ms(s)) < 0 && errno != EINTR)
-		must(!"poll");
+		must_fail(__FILE__, __LINE__, "poll");
 	for (nfds_t i = 1; i < n; i++) {
 		if (f[i].revents & (POLLIN | POLLHUP | POLLERR) && of[i]->channel == f[i].fd)
 			on_channel(s, of[i]);
