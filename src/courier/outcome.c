@@ -99,7 +99,8 @@ static void forget_passed(struct outcomes *o, uint64_t passed)
 	while (k < l->n && l->v[k].seq <= passed)
 		k++;
 	l->n -= k;
-	memmove(l->v, l->v + k, l->n * sizeof *l->v);
+	if (l->n)
+		memmove(l->v, l->v + k, l->n * sizeof *l->v);
 }
 
 static int read_all(struct outcomes *o, const struct fio *io, int dir, struct err *err)
