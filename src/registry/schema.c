@@ -57,5 +57,110 @@ const struct store_migration registry_migrations[] = {
 	 "  BEGIN SELECT RAISE(ABORT, 'this event is in the log already'); END;"},
 	/* Of the plan in force; -1: not known yet. */
 	{"plan-flow", "ALTER TABLE vendor ADD COLUMN plan_flow INTEGER NOT NULL DEFAULT -1 CHECK (plan_flow BETWEEN -1 AND 3);"},
+	{"incidents",
+	 "CREATE TABLE incident ("
+	 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	 "  vendor TEXT NOT NULL REFERENCES vendor(vendor),"
+	 "  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),"
+	 "  source TEXT NOT NULL,"			/* person, peer, canary */
+	 "  at INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  why TEXT NOT NULL,"
+	 "  cut_off INTEGER NOT NULL DEFAULT 0 CHECK (cut_off IN (0, 1)),"
+	 "  since TEXT,"
+	 "  until TEXT,"
+	 "  tlp TEXT,"					/* of the bundle it came from */
+	 "  severity TEXT,"				/* inputs that a person confirmed, JSON */
+	 "  severity_by TEXT,"
+	 "  severity_why TEXT,"
+	 "  severity_at INTEGER"
+	 ") STRICT;"
+	 "CREATE INDEX incident_vendor ON incident (vendor, id);"
+	 "CREATE TABLE incident_anchor ("
+	 "  incident INTEGER NOT NULL REFERENCES incident(id),"
+	 "  anchor TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  why TEXT NOT NULL,"
+	 "  PRIMARY KEY (incident, anchor)"
+	 ") STRICT;"
+	 "CREATE TABLE incident_scope ("
+	 "  incident INTEGER NOT NULL REFERENCES incident(id),"
+	 "  n INTEGER NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  why TEXT NOT NULL,"
+	 "  request TEXT NOT NULL,"			/* of the ledger; JSON */
+	 "  answer TEXT NOT NULL,"			/* counts only */
+	 "  digest BLOB NOT NULL CHECK (length(digest) = 32),"
+	 "  newly INTEGER,"				/* people who were in no earlier version; NULL: not known */
+	 "  dropped INTEGER,"				/* people of the version before who are not in this one */
+	 "  PRIMARY KEY (incident, n)"
+	 ") STRICT;"
+	 "CREATE TRIGGER scope_stays BEFORE UPDATE ON incident_scope BEGIN SELECT RAISE(ABORT, 'a snapshot never changes'); END;"
+	 "CREATE TABLE incident_message ("
+	 "  incident INTEGER NOT NULL REFERENCES incident(id),"
+	 "  n INTEGER NOT NULL,"
+	 "  received INTEGER NOT NULL,"
+	 "  sender TEXT NOT NULL,"
+	 "  summary TEXT NOT NULL,"
+	 "  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),"	/* of the text; the text itself isn't kept */
+	 "  by TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  PRIMARY KEY (incident, n)"
+	 ") STRICT;"
+	 "CREATE TABLE incident_mark ("
+	 "  incident INTEGER NOT NULL REFERENCES incident(id),"
+	 "  deadline TEXT NOT NULL,"
+	 "  filed INTEGER,"
+	 "  suspended_until INTEGER,"
+	 "  not_applicable TEXT,"
+	 "  proof TEXT NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  PRIMARY KEY (incident, deadline)"
+	 ") STRICT;"
+	 "CREATE TABLE notice_draft ("
+	 "  incident INTEGER NOT NULL REFERENCES incident(id),"
+	 "  n INTEGER NOT NULL,"
+	 "  kind TEXT NOT NULL CHECK (kind IN ('people', 'authority')),"
+	 "  lang TEXT NOT NULL,"
+	 "  text TEXT NOT NULL,"
+	 "  missing TEXT NOT NULL,"			/* JSON array of elements without text */
+	 "  digest BLOB NOT NULL CHECK (length(digest) = 32),"
+	 "  by TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  PRIMARY KEY (incident, n)"
+	 ") STRICT;"
+	 "CREATE TABLE notice_campaign ("
+	 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	 "  incident INTEGER NOT NULL REFERENCES incident(id),"
+	 "  digest BLOB NOT NULL CHECK (length(digest) = 32),"	/* of the texts and the audience */
+	 "  letters INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  released_by TEXT,"
+	 "  released_at INTEGER,"
+	 "  UNIQUE (incident, digest)"
+	 ") STRICT;"
+	 "CREATE TABLE notice_letter ("
+	 "  incident INTEGER NOT NULL REFERENCES incident(id),"
+	 "  person TEXT NOT NULL,"			/* keyed pseudonym of the recipient; no address is kept */
+	 "  campaign INTEGER NOT NULL REFERENCES notice_campaign(id),"	/* the newest that wrote to them */
+	 "  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),"
+	 "  tries INTEGER NOT NULL DEFAULT 0,"
+	 "  code INTEGER NOT NULL DEFAULT 0,"		/* of the mail server's newest reply */
+	 "  mailer TEXT NOT NULL DEFAULT '',"		/* the run that is sending */
+	 "  at INTEGER NOT NULL,"
+	 "  PRIMARY KEY (incident, person)"
+	 ") STRICT;"
+	 "CREATE TABLE share_bundle ("
+	 "  sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32),"
+	 "  incident INTEGER REFERENCES incident(id),"	/* NULL: stored, no vendor of ours */
+	 "  way TEXT NOT NULL CHECK (way IN ('export', 'import')),"
+	 "  tlp TEXT NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL"
+	 ") STRICT;"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

@@ -111,12 +111,18 @@ static void on_status(struct steward *s, json_t *answers, void *arg)
 	answer(c, j);
 }
 
-static void on_answer(void *arg, json_t *j)
+static void on_counted(void *arg, json_t *j)
 {
 	answer(arg, j);
 }
 
-static void handle(struct conn *c, const json_t *request)
+static void on_answer(void *arg, json_t *j)
+{
+	struct conn *c = arg;
+	steward_answer_count(c->s, j, c->who, on_counted, c);
+}
+
+static void handle(struct conn *c, json_t *request)
 {
 	struct err err;
 	const char *word = json_string_value(json_object_get(request, "do"));
@@ -134,6 +140,7 @@ static void handle(struct conn *c, const json_t *request)
 		c->state = WAIT;
 		uv_poll_stop(&c->poll);
 		uv_timer_stop(&c->timer);
+		json_object_del(request, "ledger");	/* what the ledger counted comes from the keeper alone */
 		steward_answer_after(c->s, desk_do(c->s->registry, request, c->who, clock_now()), on_answer, c);
 	}
 }

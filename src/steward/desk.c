@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "incident/incident.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
 
@@ -244,7 +245,7 @@ static const struct registry_word words[] = {
 
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
-	words,
+	words, incident_words,
 };
 
 static const struct registry_word *word_of(const char *word)

@@ -6,6 +6,7 @@
 #define STEWARD_DESK_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "registry/registry.h"
 
@@ -21,8 +22,16 @@
  *
  * An answer may hold "refresh": the vendors whose plan must follow before the caller is told.  Whoever sends it on takes
  * the member out (steward_answer_after; office.c).
+ *
+ * An answer may also hold "ledger", questions for the ledger (ledger.h), and "then", a request: it goes on with the
+ * ledger's answers in its member "ledger", and what that answers joins the answer (steward_answer_count; office.c).  A
+ * request from outside has a member "ledger" taken away, so that nobody else says what the ledger counted.
  */
 json_t *desk_do(struct registry *r, const json_t *request, const char *who, int64_t at);
+/* Takes "ledger" and "then" out of the answer; true: they are there and the answer is ok, new references. */
+bool answer_continues(json_t *answer, json_t **questions, json_t **then);
+/* What the continuation said (taken over) joins the answer; a failure becomes its member "uncounted". */
+void answer_merge(json_t *answer, json_t *more);
 
 /*
  * Everything that time or a change may have moved: each capability's tick, and plans that don't have the flow that is

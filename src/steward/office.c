@@ -191,6 +191,44 @@ static void settle(struct office *o, json_t *answer)
 	follow(o, answer);
 }
 
+static int office_ledger(const char *dir, const json_t *questions, json_t *said, struct err *err)
+{
+	(void)dir;
+	(void)questions;
+	(void)said;
+	return err_set(err, ERR_AGAIN, "start `weir serve`: the ledger is counted while it runs");
+}
+
+/* As steward_answer_count, here and now: the ledger is opened beside us. */
+static void count(struct office *o, const char *dir, json_t *answer)
+{
+	json_t *questions, *then;
+	if (!answer_continues(answer, &questions, &then))
+		return;
+	struct err err;
+	json_t *said = json_array();
+	if (office_ledger(dir, questions, said, &err) < 0) {
+		json_object_set_new(answer, "uncounted", json_string(err.msg));
+	} else {
+		json_object_set(then, "ledger", said);
+		answer_merge(answer, desk_do(o->registry, then, o->who, clock_now()));
+	}
+	json_decref(said);
+	json_decref(questions);
+	json_decref(then);
+}
+
+static json_t *desk(struct office *o, const char *dir, const json_t *request)
+{
+	json_t *clean = json_copy((json_t *)(uintptr_t)request);
+	json_object_del(clean, "ledger");	/* as control.c */
+	json_t *answer = desk_do(o->registry, clean, o->who, clock_now());
+	json_decref(clean);
+	follow(o, answer);
+	count(o, dir, answer);
+	return answer;
+}
+
 json_t *office_do(const char *dir, const json_t *request)
 {
 	struct office o;
@@ -204,7 +242,7 @@ json_t *office_do(const char *dir, const json_t *request)
 	else if (word && decision_kind_of(word) >= 0)
 		settle(&o, answer = decide(&o, request));
 	else
-		follow(&o, answer = desk_do(o.registry, request, o.who, clock_now()));
+		answer = desk(&o, dir, request);
 	close_office(&o);
 	return answer;
 }

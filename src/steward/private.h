@@ -15,6 +15,7 @@
 struct gather;
 struct conn;
 struct refresh;
+struct count;
 
 struct steward {
 	struct child *c;
@@ -28,6 +29,7 @@ struct steward {
 	size_t conns_len;
 	struct gather *gathers;
 	struct refresh *refreshes;
+	struct count *counts;
 	uv_timer_t tick;
 	uint64_t next_id;
 	bool stopping;
@@ -57,6 +59,12 @@ void refresh_take(struct steward *s, struct message *m);
  */
 typedef void (*answer_done)(void *arg, json_t *answer);
 void steward_answer_after(struct steward *s, json_t *answer, answer_done done, void *arg);
+/*
+ * Takes an answer with "ledger" and "then" (desk.h): asks the keeper, goes on, and calls done with the whole answer.  May
+ * call done before it returns.
+ */
+void steward_answer_count(struct steward *s, json_t *answer, const char *who, answer_done done, void *arg);
+void count_take(struct steward *s, struct message *m);
 /* desk_tick, once a second from now. */
 void tick_start(struct steward *s);
 void tick_soon(struct steward *s);	/* something changed: not later than now */

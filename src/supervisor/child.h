@@ -50,6 +50,7 @@ void message_release(struct message *m);
  *   gate, courier -> keeper plan-done {id, vendor, serial, ok, why}
  *   steward -> keeper       decision {} + the caller's connection
  *   steward -> keeper       refresh {id, vendor}                    keeper -> steward  refreshed {id, ok, flow, ...} once confirmed
+ *   steward -> keeper       ask {id, request} (ledger.h)            keeper -> steward  answer {id, answer}
  *   keeper -> steward       contract-get {id, vendor, version}, event {id, seq, ...}
  *   steward -> keeper       contract {id, json, digest} , event-done {id}
  *   keeper -> courier       queue-drop {id, vendor, from, to}       courier -> keeper  queue-done {id, ok, why, dropped}
