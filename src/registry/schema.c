@@ -162,5 +162,12 @@ const struct store_migration registry_migrations[] = {
 	 "  by TEXT NOT NULL,"
 	 "  at INTEGER NOT NULL"
 	 ") STRICT;"},
+	{"account",
+	 "CREATE TABLE account ("			/* who may look at the console */
+	 "  name TEXT PRIMARY KEY,"
+	 "  hash TEXT NOT NULL,"			/* argon2id, libsodium's form */
+	 "  at INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL"
+	 ") STRICT;"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

@@ -1,6 +1,10 @@
-/* The API listener: for now /healthz and /metrics (Prometheus text exposition format 0.0.4). */
+/* The API listener: /healthz, /metrics (Prometheus text exposition format 0.0.4) and the console (api/api.h). */
+#include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
+#include "base/clock.h"
+#include "steward/desk.h"
 #include "steward/private.h"
 
 static void reply(struct http_request *rq, int status, const char *type, struct span body)
@@ -32,9 +36,8 @@ static void add_own(struct steward *s, struct buf *b)
 		buf_adds(b, "# the registry can't be read\n");
 }
 
-static void on_metrics(struct steward *s, json_t *answers, void *arg)
+static void add_all(struct steward *s, json_t *answers, struct buf *out)
 {
-	struct http_request *rq = arg;
 	const char *role;
 	json_t *answer;
 	struct buf b;
@@ -49,6 +52,14 @@ static void on_metrics(struct steward *s, json_t *answers, void *arg)
 			buf_addc(&b, '\n');
 	}
 	add_own(s, &b);
+	*out = b;
+}
+
+static void on_metrics(struct steward *s, json_t *answers, void *arg)
+{
+	struct http_request *rq = arg;
+	struct buf b;
+	add_all(s, answers, &b);
 	char *body = arena_strndup(rq->arena, (const char *)b.data, b.len);
 	struct span span = {body, b.len};
 	buf_release(&b);
@@ -58,9 +69,44 @@ static void on_metrics(struct steward *s, json_t *answers, void *arg)
 		reply(rq, 503, plain, SPAN("too much to say\n"));
 }
 
+/* ---- the console's questions ------------------------------------------------------------------------------------ */
+
+struct question {
+	void (*done)(void *rq, const char *text);
+	void *rq;
+};
+
+static void on_answers(struct steward *s, json_t *answers, void *arg)
+{
+	struct question *q = arg;
+	struct buf b;
+	add_all(s, answers, &b);
+	buf_addc(&b, 0);
+	q->done(q->rq, (const char *)b.data);
+	buf_release(&b);
+	free(q);
+}
+
+static void metrics(void *arg, void (*done)(void *rq, const char *text), void *rq)
+{
+	struct question *q = xcalloc(1, sizeof *q);
+	*q = (struct question){done, rq};
+	gather_start(arg, "metrics", on_answers, q);
+}
+
+static json_t *ask(void *arg, json_t *request)
+{
+	struct steward *s = arg;
+	json_t *answer = desk_do(s->registry, request, "console", clock_now());
+	json_decref(request);
+	return answer;
+}
+
 static void on_request(struct http_request *rq, void *arg)
 {
 	struct steward *s = arg;
+	if (!s->stopping && api_serve(s->api, rq))
+		return;
 	if (!span_eq(rq->method, "GET") && !span_eq(rq->method, "HEAD"))
 		reply(rq, 405, plain, SPAN("GET only\n"));
 	else if (span_eq(rq->path, "/healthz"))
@@ -74,5 +120,6 @@ static void on_request(struct http_request *rq, void *arg)
 int api_start(struct steward *s, int listen_fd, struct err *err)
 {
 	const struct http_limits limits = {.body_bytes = 1 << 20, .connections = 1000, .memory_bytes = 16 << 20};
+	s->api = api_new(&(const struct api_host){.loop = &s->loop, .registry = s->registry, .ask = ask, .metrics = metrics, .arg = s});
 	return http_server_new(&s->loop, listen_fd, NULL, &limits, on_request, s, &s->http, err);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "base/say.h"
 #include "incident/incident.h"
 #include "keeper/control.h"
@@ -245,7 +246,7 @@ static const struct registry_word words[] = {
 
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
-	words, incident_words,
+	words, incident_words, api_words,
 };
 
 static const struct registry_word *word_of(const char *word)

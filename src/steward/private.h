@@ -24,6 +24,7 @@ struct steward {
 	struct registry *registry;
 	struct users *users;
 	struct http_server *http;
+	struct api *api;
 	uv_poll_t control;	/* the listening socket */
 	struct conn *conns;
 	size_t conns_len;
