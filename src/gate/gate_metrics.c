@@ -40,22 +40,42 @@ static void head(struct buf *b, const char *name, const char *type, const char *
 	buf_addf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-void gate_count_flow(struct vendor *v, const struct plan_part *p, unsigned source, const struct applied *a, bool kept)
+static void add(_Atomic uint64_t *to, uint64_t *n)
 {
-	struct flow_counts *f = &v->flow;
-	uint64_t held = a->held;
-	for (size_t i = 0; i < p->masks_len; i++) {
-		const struct flow_mask *m = &p->masks[i];
-		uint64_t n = 0;
-		for (size_t w = 0; w < PLAN_LEAF_WORDS; w++)
-			n += (uint64_t)__builtin_popcountll(a->leaves[w] & m->leaves[w]);
-		if (n && kept)
-			atomic_fetch_add_explicit(&f->left[source][m->category], n, memory_order_relaxed);
-		else
-			held += n;	/* would have left: learn, consent */
+	if (*n)
+		atomic_fetch_add_explicit(to, *n, memory_order_relaxed);
+	*n = 0;
+}
+
+void gate_flow_settle(struct flow_tally *t)
+{
+	struct flow_counts *f = &t->vendor->flow;
+	if (!t->events)
+		return;
+	for (size_t i = 0; i < t->plan->masks_len; i++) {
+		unsigned c = t->plan->masks[i].category;
+		add(&f->left[t->source][c], &t->left[c]);
 	}
-	atomic_fetch_add_explicit(&f->held[source], held, memory_order_relaxed);
-	atomic_fetch_add_explicit(&f->events[source], 1, memory_order_relaxed);
+	add(&f->held[t->source], &t->held);
+	add(&f->events[t->source], &t->events);
+}
+
+void gate_flow_count(struct flow_tally *t, unsigned source, const struct applied *a, bool kept)
+{
+	if (source != t->source) {
+		gate_flow_settle(t);
+		t->source = source;
+	}
+	size_t words = ((size_t)t->plan->leaf_bytes + 7) / 8;
+	for (size_t i = 0; i < t->plan->masks_len; i++) {
+		const struct flow_mask *m = &t->plan->masks[i];
+		uint64_t n = 0;
+		for (size_t w = 0; w < words; w++)
+			n += (uint64_t)__builtin_popcountll(a->leaves[w] & m->leaves[w]);
+		*(kept ? &t->left[m->category] : &t->held) += n;	/* not kept: would have left, but for learn or consent */
+	}
+	t->held += a->held;
+	t->events++;
 }
 
 static void flow(const struct vendor *v, struct buf *b)

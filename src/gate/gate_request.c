@@ -147,6 +147,7 @@ static struct tally tally_objects(const struct request *r, enum count all_droppe
 {
 	struct apply_out *out = &r->l->out;
 	struct tally t = {0};
+	struct flow_tally flow = {.vendor = r->v->vendor, .plan = r->v->plan};
 	for (size_t i = 0; i < out->n; i++) {
 		struct applied *a = &out->v[i];
 		struct span token = a->token.len ? a->token : r->token;
@@ -159,7 +160,7 @@ static struct tally tally_objects(const struct request *r, enum count all_droppe
 			why = all_dropped_by;
 		}
 		if (source >= 0)
-			gate_count_flow(r->v->vendor, r->v->plan, (unsigned)source, a, why == COUNT_KEPT);
+			gate_flow_count(&flow, (unsigned)source, a, why == COUNT_KEPT);
 		if (why == COUNT_KEPT) {
 			t.kept++;
 			continue;
@@ -168,6 +169,7 @@ static struct tally tally_objects(const struct request *r, enum count all_droppe
 		t.dropped++;
 		gate_count(r->v->vendor, why, 1);
 	}
+	gate_flow_settle(&flow);
 	for (size_t i = 0; i < DETECT_TYPES; i++)
 		if (out->found[i])
 			atomic_fetch_add_explicit(&r->v->vendor->found[i], out->found[i], memory_order_relaxed);

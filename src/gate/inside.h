@@ -226,8 +226,18 @@ static inline void gate_count(struct vendor *v, enum count c, uint64_t n)
 	atomic_fetch_add_explicit(&v->counts[c], n, memory_order_relaxed);
 }
 void gate_metrics_commit(struct commit_stats *s, int64_t took_us, bool ok, uint64_t frames);
-/* Fields of one object that a source sent: those that left by category, and those that were held back. */
-void gate_count_flow(struct vendor *v, const struct plan_part *p, unsigned source, const struct applied *a, bool kept);
+/*
+ * Fields of the objects that a source sent: those that left by category, and those that were held back.  Counted up for a
+ * request and added to the vendor's counters when the source changes, and by the caller behind the last object.
+ */
+struct flow_tally {
+	struct vendor *vendor;
+	const struct plan_part *plan;
+	unsigned source;
+	uint64_t left[FLOW_CATEGORIES], held, events;
+};
+void gate_flow_count(struct flow_tally *t, unsigned source, const struct applied *a, bool kept);
+void gate_flow_settle(struct flow_tally *t);
 void gate_metrics_text(struct gate *g, struct buf *out);
 
 #endif
