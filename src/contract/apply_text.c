@@ -375,30 +375,67 @@ static bool url_read(struct span s, struct url *u)
 }
 
 /*
- * Does this path segment read like a word of the site's own?  Anything else (numbers, ids, tokens, addresses, what hides
- * in percent escapes) becomes "-".  Parts between - _ . ~ are letters, at most 20 of them, in one case after the first
- * letter; at most three digits in all, and not only digits.
+ * A part of a segment (between - _ . ~) reads like a word: letters all small, all capital (12 at most), or of up to four
+ * humps ("MyAccount", "iPhone15"); at most 20 letters in a row, at most seven consonants; digits in one run, inside only
+ * of short words ("b2b", "i18n").  Random text in base62 or base64 has more changes than that.
+ */
+static bool word_ok(struct span s)
+{
+	size_t run = 0, hard = 0, small = 0, capital = 0, humps = 0, short_humps = 0, hump = 0, digit_runs = 0;
+	bool wide = false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.at[i], before = i ? s.at[i - 1] : 0;
+		bool upper = c >= 'A' && c <= 'Z';
+		if (is_digit(c)) {
+			digit_runs += !is_digit(before);
+			run = hard = 0;
+			continue;
+		}
+		wide |= (c & 0x80) != 0;
+		run++;
+		hard = (c & 0x80) || strchr("aeiouyAEIOUY", c) ? 0 : hard + 1;
+		if (run > 20 * (wide ? 3 : 1) || hard > 7)
+			return false;
+		small += !upper;
+		capital += upper;
+		if (upper && i) {
+			humps++;
+			short_humps += hump < 2 && humps > 1;
+			hump = 0;
+		}
+		hump++;
+	}
+	short_humps += humps > 0 && hump < 2;
+	bool inside = digit_runs && s.len > 5 && !is_digit(s.at[0]) && !is_digit(s.at[s.len - 1]);
+	if (digit_runs > 1 || inside)
+		return false;
+	return !capital || (small ? humps <= 3 && !short_humps : capital <= 12);
+}
+
+/*
+ * Does this path segment read like words of the site's own?  Anything else (numbers, ids, tokens, addresses, what hides
+ * in percent escapes) becomes "-": at most three digits in all, and not only digits.
  */
 static bool segment_ok(struct span s)
 {
-	size_t digit_count = 0, letters = 0, run = 0, upper_inside = 0;
+	size_t digit_count = 0, letters = 0, from = 0;
 	if (s.len > 64)
 		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.at[i];
+	for (size_t i = 0; i <= s.len; i++) {
+		char c = i < s.len ? s.at[i] : '-';
 		if (is_digit(c)) {
 			digit_count++;
 		} else if (is_alpha(c) || (c & 0x80)) {
 			letters++;
-			upper_inside += run > 0 && c >= 'A' && c <= 'Z' && i && s.at[i - 1] >= 'a' && s.at[i - 1] <= 'z';
-		} else if (c != '-' && c != '_' && c != '.' && c != '~') {
+		} else if (c == '-' || c == '_' || c == '.' || c == '~') {
+			if (!word_ok((struct span){s.at + from, i - from}))
+				return false;
+			from = i + 1;
+		} else {
 			return false;
 		}
-		run = is_alpha(c) || (c & 0x80) ? run + 1 : 0;
-		if (run > 20 * (c & 0x80 ? 3 : 1))
-			return false;
 	}
-	return s.len == 0 || (digit_count <= 3 && letters > 0 && upper_inside <= 2);
+	return s.len == 0 || (digit_count <= 3 && letters > 0);
 }
 
 static void path_out(struct span path, struct buf *out)

@@ -130,28 +130,48 @@ static enum result made_out(struct walk *w, const struct act *a, const struct va
 
 /* ---- numbers --------------------------------------------------------------------------------------------------------- */
 
-/* A telephone or card number may come as a JSON number, or as 4.111111111111111e15: it can't be half redacted. */
-static bool number_clean(struct walk *w, const struct act *a, struct span lexeme)
+static bool lexeme_clean(struct walk *w, unsigned types, struct span lexeme)
 {
 	struct detect_hit hits[4];
-	struct buf *m = &w->sc->made;
-	unsigned types = types_of(w, a);
-	size_t n = 0;
-	if (!types)
-		return true;
-	if (memchr(lexeme.at, 'e', lexeme.len) || memchr(lexeme.at, 'E', lexeme.len)) {
-		buf_reset(m);
-		if (!number_round(lexeme, 0, m) || m->len > 40 || !pad(m))
-			return true;
-		lexeme = (struct span){(const char *)m->data, m->len};
-	}
-	if (detect_maybe(lexeme.at, lexeme.len))
-		n = detect_scan(lexeme.at, lexeme.len, types, hits, 4);
+	size_t n = detect_maybe(lexeme.at, lexeme.len) ? detect_scan(lexeme.at, lexeme.len, types, hits, 4) : 0;
 	for (size_t i = 0; i < n; i++) {
 		w->found |= 1u << hits[i].type;
 		w->out->found[hits[i].type]++;
 	}
 	return n == 0;
+}
+
+/*
+ * A telephone or card number may come as a JSON number: as it stands, with decimals behind it, as 4.111111111111111e15,
+ * or with an exponent that only dresses it (4111111111111111e-2).  It can't be half redacted.  pad() room is in m.
+ */
+static bool number_clean(struct walk *w, const struct act *a, struct span lexeme)
+{
+	struct buf *m = &w->sc->made;
+	unsigned types = types_of(w, a);
+	size_t whole = 0;
+	if (!types)
+		return true;
+	if (!lexeme_clean(w, types, lexeme))
+		return false;
+	bool negative = lexeme.len && lexeme.at[0] == '-';
+	while (whole < lexeme.len && (lexeme.at[whole] == '-' || (lexeme.at[whole] >= '0' && lexeme.at[whole] <= '9')))
+		whole++;
+	if (whole == lexeme.len)
+		return true;
+	if (whole > 6) {	/* the digits in front of point or exponent alone */
+		char head[40 + JSON_PAD] = {0};
+		size_t n = whole - negative;
+		if (n <= 40) {
+			memcpy(head, lexeme.at + negative, n);
+			if (!lexeme_clean(w, types, (struct span){head, n}))
+				return false;
+		}
+	}
+	if (!memchr(lexeme.at, 'e', lexeme.len) && !memchr(lexeme.at, 'E', lexeme.len))
+		return true;
+	buf_reset(m);
+	return !number_round(lexeme, 0, m) || m->len > 40 || !pad(m) || lexeme_clean(w, types, (struct span){(const char *)m->data, m->len});
 }
 
 /* ---- pseudonyms -------------------------------------------------------------------------------------------------------- */
@@ -427,13 +447,26 @@ static enum result act_time(struct walk *w, const struct act *a, const struct va
 	return R_TYPE;
 }
 
-/* Two copies of an event must keep one key, whatever it looks like: what the detectors don't pass becomes a pseudonym. */
+/* Letters, digits and '-', at most 36: the most that a vendor's deduplication key may be.  Anything else is text. */
+static bool is_key(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.at[i], lower = (char)(c | 0x20);
+		if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+			return false;
+	}
+	return s.len <= 36;
+}
+
+/* Two copies of an event must keep one key, whatever it looks like: text, and what the detectors don't pass, becomes a
+ * pseudonym. */
 static enum result act_insert_id(struct walk *w, const struct act *a, const struct value *v)
 {
 	struct span text;
 	if (!identifier(w, v, &text) || text.len == 0)
 		return R_TYPE;
-	if (!w->env->detect || !a->detect || text_clean(w, text, a->detect))
+	bool off = a->rule && !a->detect;
+	if (off || (is_key(text) && (!w->env->detect || text_clean(w, text, a->detect))))
 		return raw_out(w, v);
 	enum result r = pseudonym_out(w, v, text, 0, ID_OTHER, false);
 	return r == R_CHANGED ? R_REDACTED : r;
