@@ -18,7 +18,9 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/fio.h"
+#include "contract/contract.h"
 #include "crypt/crypt.h"
 #include "log/log.h"
 

@@ -35,6 +35,7 @@ enum log_type {	/* design section 7 */
 	LOG_OUTCOME = 4,	/* courier */
 	LOG_KEY = 5,		/* gate: first frame of a segment, its payload key sealed to the courier */
 	LOG_EXPOSURE = 6,	/* keeper: an exposure block without payload */
+	LOG_RECORD = 7,		/* keeper: data that went another way, or an attested deletion (ledger/record.c) */
 };
 
 /* In memory shared with the readers (mapped read-only there). */
@@ -113,5 +114,7 @@ int log_reader_open(const struct fio *io, int dir, const struct log_mark *mark, 
 void log_reader_close(struct log_reader **r);
 /* 1: frame; 0: nothing durable beyond yet; -1 (ERR_CORRUPT: a gap; call again to go on behind it). */
 int log_read(struct log_reader *r, struct log_frame *f, struct err *err);
+/* How long it waits for bytes that can't be read before it calls them lost; 0 where nobody else writes the log. */
+void log_reader_patience(struct log_reader *r, int64_t ms);
 
 #endif

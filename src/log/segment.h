@@ -69,7 +69,4 @@ enum segment_step { SEGMENT_END, SEGMENT_FRAME, SEGMENT_GAP };
 enum segment_step segment_step(struct segment *s, uint64_t want, uint64_t stop, bool open_end, struct frame *f,
 			       uint64_t *gap_last);
 
-/* For tests: how long a reader waits for bytes that can't be read before it calls them lost. */
-void log_reader_patience(struct log_reader *r, int64_t ms);
-
 #endif

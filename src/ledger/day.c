@@ -1,0 +1,471 @@
+/*
+ * A part of a day in memory, and a closed one as a file.
+ *
+ * state/ledger/day/YYYY-MM-DD, little-endian:
+ *   head, 96 bytes: "WEIRDAY1", u32 version=1, u32 generation, s64 day (since 1970), u32 sets, u32 containers,
+ *                   u32 meta_len, u32 dict_n, u32 dict_crc, u32 0, root[32], 0[12], u32 crc32c(the 92 before, meta)
+ *   meta:           sets x { u8 combo_kind, u8 whole, u16 name_len, u16 fields, name, fields x { u16 len, path, u16 len,
+ *                   category }, u64 events };
+ *                   u32 n, n x { u64 from, u64 to }      source frames counted here
+ *                   u32 n, n x { u8 id[16], u8 what, s64 at, u32 people, u16 len, vendor, u16 len, who, u16 len, why }
+ *                   u32 n, n x { u16 len, vendor, s64 version, u8 digest[32] }
+ *   containers, by set, then chunk (inside.h); the file ends behind the last.
+ * dict_n and dict_crc: the dictionary as it was, so that a day whose subjects were lost or changed says so.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/inside.h"
+
+enum { HEAD = 96, VERSION = 1 };
+static const char magic[8] = {'W', 'E', 'I', 'R', 'D', 'A', 'Y', '1'};
+
+/* ---- ranges ----------------------------------------------------------------------------------------------------------- */
+
+/* The first range that ends at x - 1 or later. */
+static size_t range_at(const struct ranges *r, uint64_t x)
+{
+	size_t lo = 0, hi = r->n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (r->v[mid].to + 1 < x)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool ranges_has(const struct ranges *r, uint64_t x)
+{
+	for (size_t i = range_at(r, x); i < r->n && r->v[i].from <= x; i++)
+		if (x <= r->v[i].to)
+			return true;
+	return false;
+}
+
+void ranges_add(struct ranges *r, uint64_t x)
+{
+	ranges_add_all(r, &(struct range){x, x}, 1);
+}
+
+static void add_range(struct ranges *r, struct range x)
+{
+	size_t i = range_at(r, x.from), end = i;
+	while (end < r->n && (r->v[end].from <= x.to || r->v[end].from - 1 == x.to))
+		end++;
+	if (end > i) {
+		if (r->v[i].from < x.from)
+			x.from = r->v[i].from;
+		if (r->v[end - 1].to > x.to)
+			x.to = r->v[end - 1].to;
+	} else {
+		r->v = xrealloc(r->v, (r->n + 1) * sizeof *r->v);
+	}
+	memmove(r->v + i + 1, r->v + end, (r->n - end) * sizeof *r->v);
+	r->v[i] = x;
+	r->n = r->n + 1 - (end - i);
+}
+
+void ranges_add_all(struct ranges *r, const struct range *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		add_range(r, v[i]);
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------------------ */
+
+void part_release(struct part *p)
+{
+	for (uint32_t i = 0; i < p->sets_n; i++)
+		bits_release(&p->sets[i].bits);
+	free(p->sets);
+	free(p->by_combo);
+	free(p->sources.v);
+	free(p->records);
+	free(p->used);
+	free(p->containers);
+	free(p->bytes);
+	*p = (struct part){0};
+}
+
+struct set *part_set(struct part *p, const struct combo *c)
+{
+	if (c->index >= p->by_combo_n) {
+		uint32_t n = 2 * c->index + 16;
+		p->by_combo = xrealloc(p->by_combo, n * sizeof *p->by_combo);
+		memset(p->by_combo + p->by_combo_n, 0, (n - p->by_combo_n) * sizeof *p->by_combo);
+		p->by_combo_n = n;
+	}
+	if (!p->by_combo[c->index]) {
+		p->sets = xrealloc(p->sets, (p->sets_n + 1) * sizeof *p->sets);
+		p->sets[p->sets_n++] = (struct set){.combo = c};
+		p->by_combo[c->index] = p->sets_n;
+	}
+	return &p->sets[p->by_combo[c->index] - 1];
+}
+
+void set_add_to(const struct set *s, struct bits *to)
+{
+	bits_or(to, &s->bits);
+	for (size_t i = 0; i < s->containers_n; i++)
+		container_add(&s->containers[i], to);
+}
+
+void part_use(struct part *p, const char *vendor, int64_t version, const uint8_t digest[static 32])
+{
+	for (size_t i = p->used_n; i-- > 0;)
+		if (p->used[i].vendor == vendor && p->used[i].version == version && memcmp(p->used[i].digest, digest, 32) == 0)
+			return;
+	p->used = xrealloc(p->used, (p->used_n + 1) * sizeof *p->used);
+	p->used[p->used_n] = (struct used){.vendor = vendor, .version = version};
+	memcpy(p->used[p->used_n++].digest, digest, 32);
+}
+
+void part_record(struct part *p, const struct record *r)
+{
+	p->records = xrealloc(p->records, (p->records_n + 1) * sizeof *p->records);
+	p->records[p->records_n++] = *r;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------------- */
+
+static void add_u32(struct buf *b, uint32_t v)
+{
+	uint8_t p[4];
+	put_u32(p, v);
+	buf_add(b, p, sizeof p);
+}
+
+static void add_u64(struct buf *b, uint64_t v)
+{
+	uint8_t p[8];
+	put_u64(p, v);
+	buf_add(b, p, sizeof p);
+}
+
+static void add_text(struct buf *b, const char *s)
+{
+	uint8_t len[2];
+	put_u16(len, (uint16_t)strlen(s));
+	buf_add(b, len, sizeof len);
+	buf_adds(b, s);
+}
+
+/* By their spelling: two ledgers that hold the same write the same bytes. */
+static int by_key(const void *a, const void *b)
+{
+	const struct buf *x = &(*(const struct set *const *)a)->combo->key, *y = &(*(const struct set *const *)b)->combo->key;
+	size_t n = x->len < y->len ? x->len : y->len;
+	int r = memcmp(x->data, y->data, n);
+	return r ? r : x->len < y->len ? -1 : x->len > y->len;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(((const struct record *)a)->id, ((const struct record *)b)->id, 16);
+}
+
+static int by_use(const void *a, const void *b)
+{
+	const struct used *x = a, *y = b;
+	int r = strcmp(x->vendor, y->vendor);
+	if (r == 0 && x->version != y->version)
+		r = x->version < y->version ? -1 : 1;
+	return r ? r : memcmp(x->digest, y->digest, 32);
+}
+
+static const struct set **sorted_sets(const struct part *p)
+{
+	const struct set **v = xcalloc((size_t)p->sets_n + 1, sizeof *v);
+	for (uint32_t i = 0; i < p->sets_n; i++)
+		v[i] = &p->sets[i];
+	qsort(v, p->sets_n, sizeof *v, by_key);
+	return v;
+}
+
+static void write_records(const struct part *p, struct buf *out)
+{
+	struct record *r = xcalloc(p->records_n + 1, sizeof *r);
+	if (p->records_n)
+		memcpy(r, p->records, p->records_n * sizeof *r);
+	qsort(r, p->records_n, sizeof *r, by_id);
+	add_u32(out, (uint32_t)p->records_n);
+	for (size_t i = 0; i < p->records_n; i++) {
+		buf_add(out, r[i].id, 16);
+		buf_add(out, &r[i].what, 1);
+		add_u64(out, (uint64_t)r[i].at);
+		add_u32(out, r[i].people);
+		add_text(out, r[i].vendor);
+		add_text(out, r[i].who);
+		add_text(out, r[i].why);
+	}
+	free(r);
+}
+
+static void write_meta(const struct part *p, const struct set *const *sets, struct buf *out)
+{
+	for (uint32_t i = 0; i < p->sets_n; i++) {
+		buf_add(out, sets[i]->combo->key.data, sets[i]->combo->key.len);
+		add_u64(out, sets[i]->events);
+	}
+	add_u32(out, (uint32_t)p->sources.n);
+	for (size_t i = 0; i < p->sources.n; i++) {
+		add_u64(out, p->sources.v[i].from);
+		add_u64(out, p->sources.v[i].to);
+	}
+	write_records(p, out);
+	struct used *u = xcalloc(p->used_n + 1, sizeof *u);
+	if (p->used_n)
+		memcpy(u, p->used, p->used_n * sizeof *u);
+	qsort(u, p->used_n, sizeof *u, by_use);
+	add_u32(out, (uint32_t)p->used_n);
+	for (size_t i = 0; i < p->used_n; i++) {
+		add_text(out, u[i].vendor);
+		add_u64(out, (uint64_t)u[i].version);
+		buf_add(out, u[i].digest, 32);
+	}
+	free(u);
+}
+
+static bool chunk_empty(const uint64_t *w)
+{
+	for (size_t i = 0; i < CHUNK_WORDS; i++)
+		if (w[i])
+			return false;
+	return true;
+}
+
+static struct container *write_containers(const struct part *p, const struct set *const *sets, struct buf *out, uint32_t *n)
+{
+	struct container *v = NULL;
+	size_t start = out->len, size;
+	const char *why;
+	*n = 0;
+	for (uint32_t i = 0; i < p->sets_n; i++)
+		for (size_t k = 0; k < sets[i]->bits.n; k++)
+			if (sets[i]->bits.v[k] && !chunk_empty(sets[i]->bits.v[k])) {
+				container_write(out, i, (uint16_t)k, sets[i]->bits.v[k]);
+				++*n;
+			}
+	v = xcalloc((size_t)*n + 1, sizeof *v);
+	for (uint32_t i = 0; i < *n; i++, start += size)
+		must(container_read(out->data + start, out->len - start, &v[i], &size, &why) == 0);
+	return v;
+}
+
+void day_write(const struct part *p, struct buf *out)
+{
+	uint8_t head[HEAD] = {0};
+	const struct set **sets = sorted_sets(p);
+	uint32_t n;
+	size_t start = out->len;
+	memcpy(head, magic, sizeof magic);
+	put_u32(head + 8, VERSION);
+	put_u32(head + 12, p->generation);
+	put_u64(head + 16, (uint64_t)p->day);
+	put_u32(head + 24, p->sets_n);
+	put_u32(head + 36, p->dict_n);
+	put_u32(head + 40, p->dict_crc);
+	buf_add(out, head, sizeof head);
+	write_meta(p, sets, out);
+	size_t meta = out->len - start - HEAD;
+	struct container *v = write_containers(p, sets, out, &n);
+	put_u32(head + 28, n);
+	put_u32(head + 32, (uint32_t)meta);
+	container_root(v, n, head + 48);
+	memcpy(out->data + start, head, HEAD);
+	put_u32(out->data + start + 92, crc32c(crc32c(0, head, 92), out->data + start + HEAD, meta));
+	free(v);
+	free(sets);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------------- */
+
+struct reader {
+	const uint8_t *at, *end;
+	bool bad;
+};
+
+static const uint8_t *take(struct reader *r, size_t n)
+{
+	static const uint8_t zeros[64];
+	if (r->bad || (size_t)(r->end - r->at) < n) {
+		r->bad = true;
+		return n <= sizeof zeros ? zeros : NULL;
+	}
+	r->at += n;
+	return r->at - n;
+}
+
+static uint16_t take_u16(struct reader *r)
+{
+	return get_u16(take(r, 2));
+}
+static uint32_t take_u32(struct reader *r)
+{
+	return get_u32(take(r, 4));
+}
+static uint64_t take_u64(struct reader *r)
+{
+	return get_u64(take(r, 8));
+}
+
+/* Interned; texts hold no NUL. */
+static const char *take_text(struct reader *r, struct combos *c, size_t n)
+{
+	const uint8_t *p = take(r, n);
+	if (r->bad || n > TEXT_MAX_LEN || memchr(p, 0, n)) {
+		r->bad = true;
+		return "";
+	}
+	return combos_text(c, (const char *)p, n);
+}
+
+static const struct combo *take_combo(struct reader *r, struct combos *c)
+{
+	const uint8_t *start = r->at;
+	uint8_t kind = *take(r, 1), whole = *take(r, 1);
+	uint16_t name_len = take_u16(r), n = take_u16(r);
+	const char *name = take_text(r, c, name_len);
+	if (r->bad || kind < COMBO_EXPOSURE || kind >= COMBO_KINDS || whole > 1 || (size_t)n * 4 > (size_t)(r->end - r->at)) {
+		r->bad = true;
+		return NULL;
+	}
+	struct field *f = xcalloc((size_t)n + 1, sizeof *f);
+	for (uint16_t i = 0; i < n; i++) {
+		f[i].path = take_text(r, c, take_u16(r));
+		f[i].category = take_text(r, c, take_u16(r));
+	}
+	const struct combo *x = r->bad ? NULL : combos_intern(c, (enum combo_kind)kind, whole, name, f, n);
+	free(f);
+	/* Sorted and none twice: the one spelling. */
+	if (x && (x->key.len != (size_t)(r->at - start) || memcmp(x->key.data, start, x->key.len) != 0))
+		r->bad = true;
+	return x;
+}
+
+static void take_sets(struct reader *r, struct combos *c, uint32_t n, struct part *out)
+{
+	if ((size_t)n * 14 > (size_t)(r->end - r->at)) {
+		r->bad = true;
+		return;
+	}
+	out->sets = xcalloc((size_t)n + 1, sizeof *out->sets);
+	for (uint32_t i = 0; i < n && !r->bad; i++) {
+		struct set *s = &out->sets[i];
+		s->combo = take_combo(r, c);
+		s->events = take_u64(r);
+		const struct set *a = i ? &out->sets[i - 1] : NULL;
+		if (!r->bad && a && by_key(&a, &(const struct set *){s}) >= 0)
+			r->bad = true;
+		out->sets_n += !r->bad;
+	}
+}
+
+static uint32_t take_count(struct reader *r, size_t size)
+{
+	uint32_t n = take_u32(r);
+	if (!r->bad && (size_t)n * size > (size_t)(r->end - r->at))
+		r->bad = true;
+	return r->bad ? 0 : n;
+}
+
+static void take_rest(struct reader *r, struct combos *c, struct part *out)
+{
+	for (uint32_t n = take_count(r, 16); n-- > 0;) {
+		struct range x = {take_u64(r), 0};
+		x.to = take_u64(r);
+		bool apart = out->sources.n == 0 || x.from > out->sources.v[out->sources.n - 1].to + 1;
+		if (r->bad || x.from > x.to || x.from == 0 || x.to == UINT64_MAX || !apart)
+			r->bad = true;
+		else
+			add_range(&out->sources, x);
+	}
+	for (uint32_t n = take_count(r, 35); n-- > 0 && !r->bad;) {
+		struct record x = {0};
+		memcpy(x.id, take(r, 16), 16);
+		x.what = *take(r, 1);
+		x.at = (int64_t)take_u64(r);
+		x.people = take_u32(r);
+		x.vendor = take_text(r, c, take_u16(r));
+		x.who = take_text(r, c, take_u16(r));
+		x.why = take_text(r, c, take_u16(r));
+		if (x.what != RECORD_MEASURED && x.what != RECORD_DELETED)
+			r->bad = true;
+		part_record(out, &x);
+	}
+	for (uint32_t n = take_count(r, 42); n-- > 0 && !r->bad;) {
+		const char *vendor = take_text(r, c, take_u16(r));
+		int64_t version = (int64_t)take_u64(r);
+		const uint8_t *digest = take(r, 32);
+		if (!r->bad)
+			part_use(out, vendor, version, digest);
+	}
+	r->bad |= r->at != r->end;
+}
+
+static int read_containers(struct reader *r, uint32_t n, struct part *out, struct err *err)
+{
+	out->containers = xcalloc((size_t)n + 1, sizeof *out->containers);
+	for (uint32_t i = 0; i < n; i++) {
+		struct container *c = &out->containers[i];
+		const struct container *before = i ? c - 1 : NULL;
+		size_t size = 0;
+		const char *why = NULL;
+		if (container_read(r->at, (size_t)(r->end - r->at), c, &size, &why) < 0)
+			return err_set(err, ERR_CORRUPT, "container %u of %u: %s", i, n, why);
+		if (c->set >= out->sets_n || (before && (before->set > c->set || (before->set == c->set && before->chunk >= c->chunk))))
+			return err_set(err, ERR_CORRUPT, "container %u of %u: out of order", i, n);
+		if (container_last(c) >= out->dict_n)
+			return err_set(err, ERR_CORRUPT, "container %u of %u: names subjects beyond the dictionary's %u", i, n, out->dict_n);
+		struct set *s = &out->sets[c->set];
+		if (!s->containers_n++)
+			s->containers = c;
+		r->at += size;
+		out->containers_n++;
+	}
+	return r->at == r->end ? 0 : err_set(err, ERR_CORRUPT, "something follows the last container");
+}
+
+static int read_all(const uint8_t *p, size_t n, struct combos *combos, struct part *out, struct err *err)
+{
+	uint8_t root[32];
+	if (n < HEAD || memcmp(p, magic, sizeof magic) != 0)
+		return err_set(err, ERR_CORRUPT, "not a day of the ledger");
+	uint32_t version = get_u32(p + 8), meta = get_u32(p + 32);
+	if (version != VERSION)
+		return err_set(err, ERR_CORRUPT, "its format is version %u, and this Weir knows %d", version, VERSION);
+	if (meta > n - HEAD || crc32c(crc32c(0, p, 92), p + HEAD, meta) != get_u32(p + 92))
+		return err_set(err, ERR_CORRUPT, "its head's checksum doesn't fit");
+	out->generation = get_u32(p + 12);
+	out->day = (int64_t)get_u64(p + 16);
+	out->dict_n = get_u32(p + 36);
+	out->dict_crc = get_u32(p + 40);
+	struct reader r = {p + HEAD, p + HEAD + meta, get_u32(p + 44) != 0 || out->generation == 0 || out->dict_n > DICT_MAX};
+	static const uint8_t zeros[12];
+	r.bad |= memcmp(p + 80, zeros, sizeof zeros) != 0 || out->day < -1000000 || out->day > 10000000;
+	if (!r.bad)
+		take_sets(&r, combos, get_u32(p + 24), out);
+	if (!r.bad)
+		take_rest(&r, combos, out);
+	if (r.bad || out->sets_n != get_u32(p + 24))
+		return err_set(err, ERR_CORRUPT, "its head is not in form");
+	uint32_t containers = get_u32(p + 28);
+	if ((size_t)containers * CONTAINER_HEAD > n - HEAD - meta)
+		return err_set(err, ERR_CORRUPT, "cut off: it doesn't hold its %u containers", containers);
+	struct reader c = {p + HEAD + meta, p + n, false};
+	if (read_containers(&c, containers, out, err) < 0)
+		return -1;
+	container_root(out->containers, out->containers_n, root);
+	return memcmp(root, p + 48, 32) == 0 ? 0 : err_set(err, ERR_CORRUPT, "its containers don't have the Merkle root that it names");
+}
+
+int day_read(uint8_t *bytes, size_t n, struct combos *combos, struct part *out, struct err *err)
+{
+	*out = (struct part){.bytes = bytes};
+	if (read_all(bytes, n, combos, out, err) == 0)
+		return 0;
+	part_release(out);
+	return -1;
+}

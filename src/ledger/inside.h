@@ -1,0 +1,295 @@
+/*
+ * Inside the ledger: ids, sets, parts of days.  Second header of this folder because set.c, dict.c, day.c, fold.c,
+ * ledger.c, blast.c and ask.c share the structs.
+ */
+#ifndef LEDGER_INSIDE_H
+#define LEDGER_INSIDE_H
+
+#include "ledger/ledger.h"
+
+/* ---- bits over subject ids: bitsets of 65,536 ids, made when the first is set (set.c) ----------------------------- */
+
+enum { CHUNK_IDS = 65536, CHUNK_WORDS = CHUNK_IDS / 64, CHUNK_BYTES = CHUNK_IDS / 8 };
+
+struct bits {
+	uint64_t **v;	/* a chunk or NULL */
+	size_t n;
+};
+void bits_release(struct bits *b);
+bool bits_set(struct bits *b, uint32_t id);	/* true when it wasn't set */
+void bits_clear(struct bits *b, uint32_t id);
+bool bits_has(const struct bits *b, uint32_t id);
+uint64_t bits_count(const struct bits *b);
+void bits_or(struct bits *to, const struct bits *from);
+void bits_and(struct bits *to, const struct bits *with);
+void bits_without(struct bits *to, const struct bits *gone);
+/* Ids in order, from `from` on: the next that is set, or UINT64_MAX. */
+uint64_t bits_next(const struct bits *b, uint64_t from);
+
+/*
+ * A chunk of a closed day, as its file holds it: the smallest of three forms (array, then run, then bitset, where two are
+ * equal), so that a set has one spelling.
+ *   CONTAINER_ARRAY   n x u16, rising             CONTAINER_RUN   n x { u16 first, u16 length - 1 }, apart and rising
+ *   CONTAINER_BITSET  8192 bytes, n bits are set
+ */
+enum container_kind { CONTAINER_ARRAY = 1, CONTAINER_BITSET, CONTAINER_RUN };
+enum { CONTAINER_HEAD = 16 };	/* u32 set, u16 chunk, u8 kind, u8 0, u32 n, u32 crc32c of the 12 bytes before and the data */
+
+struct container {
+	uint32_t set, n;
+	uint16_t chunk;
+	uint8_t kind;
+	const uint8_t *data;
+	size_t len;
+};
+/* Appends head and data. */
+void container_write(struct buf *b, uint32_t set, uint16_t chunk, const uint64_t words[static CHUNK_WORDS]);
+/* 0 and *size of the whole, or -1: why (a literal). */
+int container_read(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why);
+void container_add(const struct container *c, struct bits *to);
+uint32_t container_last(const struct container *c);	/* highest id */
+/* RFC 6962 2.1 over the containers' bytes; n may be 0. */
+void container_root(const struct container *v, size_t n, uint8_t root[static 32]);
+
+/* ---- dictionary (dict.c) ----------------------------------------------------------------------------------------- */
+
+struct table {		/* open addressing; holds index + 1 */
+	uint32_t *v;
+	size_t cap, n;
+};
+uint64_t table_hash(const void *p, size_t n);
+/* The slot of the entry that same() accepts, or the empty one where it belongs. */
+uint32_t *table_find(struct table *t, uint64_t hash, bool (*same)(const void *arg, uint32_t index, const void *key), const void *arg,
+		     const void *key);
+/* Room for one more; hash_of gives an entry's hash when they move. */
+void table_grow(struct table *t, uint64_t (*hash_of)(const void *arg, uint32_t index), const void *arg);
+
+struct dict {
+	uint8_t (*keys)[SUBJECT_BYTES];
+	uint32_t n, cap;
+	struct table table;
+	uint32_t synced;	/* in dict/keys, durably */
+	uint32_t crc;		/* of those */
+};
+enum { DICT_MAX = UINT32_MAX - CHUNK_IDS };
+void dict_release(struct dict *d);
+uint32_t dict_add(struct dict *d, const uint8_t key[static SUBJECT_BYTES]);
+bool dict_find(const struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t *id);
+/* What a closed day says of the dictionary: so many subjects, with this checksum. */
+struct dict_claim {
+	uint32_t n, crc;
+	char who[24];	/* the day's file */
+};
+/* Reads as many keys as the claims need and checks each. */
+int dict_load(struct dict *d, const struct fio *io, int dir, const struct dict_claim *claims, size_t n, struct err *err);
+/* Appends what isn't there yet; durable. */
+int dict_sync(struct dict *d, const struct fio *io, int dir, struct err *err);
+
+/* ---- combos: what a set is about (combo.c) ------------------------------------------------------------------------ */
+
+struct field {
+	const char *path, *category;	/* interned; category may be "" */
+};
+
+enum combo_kind {
+	COMBO_EXPOSURE = 1,	/* name: vendor.  Through the gate */
+	COMBO_MEASURED,		/* name: vendor.  By another way, as recorded */
+	COMBO_DELETED,		/* name: vendor.  Attested deletions of what it got up to that day; what is recorded behind the
+				 * attestation for the same day takes its subject out again */
+	COMBO_ATTRIBUTE,	/* name: "jurisdiction:DE", "minor:?", "business:yes" */
+	COMBO_KINDS
+};
+
+enum { COMBOS_LIVE = 256, FIELDS_MAX = 1000, TEXT_MAX_LEN = 4096 };
+
+struct combo {
+	enum combo_kind kind;
+	bool whole;		/* the vendor had too many field-sets: this is their union */
+	const char *name;	/* interned */
+	struct field *fields;	/* sorted by path, category; none twice */
+	uint32_t n;
+	uint32_t index;
+	struct buf key;		/* its spelling in a day's file */
+};
+
+struct vendor_combos {	/* of exposures */
+	const char *name;
+	uint32_t live;
+	struct combo *whole;
+};
+
+struct combos {
+	struct combo **v;
+	uint32_t n;
+	struct table table, strings;
+	char **text;
+	uint32_t text_n;
+	struct vendor_combos *vendors;
+	size_t vendors_n;
+};
+void combos_release(struct combos *c);
+const char *combos_text(struct combos *c, const char *s, size_t n);
+/* fields is sorted in place; path and category are interned already. */
+struct combo *combos_intern(struct combos *c, enum combo_kind kind, bool whole, const char *name, struct field *fields, size_t n);
+/* For an exposure: the same, or past COMBOS_LIVE the vendor's union. */
+struct combo *combos_exposed(struct combos *c, const char *vendor, struct field *fields, size_t n);
+
+/* ---- parts of days (day.c) ---------------------------------------------------------------------------------------- */
+
+struct set {
+	const struct combo *combo;
+	uint64_t events;
+	struct bits bits;	/* open */
+	const struct container *containers;	/* closed */
+	size_t containers_n;
+};
+
+struct range {
+	uint64_t from, to;	/* inclusive */
+};
+struct ranges {		/* apart, rising */
+	struct range *v;
+	size_t n;
+};
+bool ranges_has(const struct ranges *r, uint64_t x);
+void ranges_add(struct ranges *r, uint64_t x);
+void ranges_add_all(struct ranges *r, const struct range *v, size_t n);
+
+enum record_what { RECORD_MEASURED = 1, RECORD_DELETED };
+struct record {
+	uint8_t id[16];
+	uint8_t what;		/* enum record_what */
+	int64_t at;
+	uint32_t people;	/* UINT32_MAX: everybody */
+	const char *vendor, *who, *why;	/* interned */
+};
+
+struct used {		/* contract under which something went */
+	const char *vendor;
+	int64_t version;
+	uint8_t digest[32];
+};
+
+/* What was recorded for a day: open in memory, or one file. */
+struct part {
+	int64_t day;
+	uint32_t generation;	/* of its file; 0: open */
+	struct set *sets;
+	uint32_t sets_n;
+	uint32_t *by_combo;	/* open: combo index -> place in sets + 1 */
+	uint32_t by_combo_n;
+	struct ranges sources;
+	struct record *records;
+	size_t records_n;
+	struct used *used;
+	size_t used_n;
+	uint64_t first_own;	/* open: the first frame of open/ that it needs */
+	bool deletions;		/* it has a COMBO_DELETED */
+	uint8_t *bytes;		/* closed: the file */
+	struct container *containers;
+	size_t containers_n;
+	uint32_t dict_n, dict_crc;	/* closed */
+};
+void part_release(struct part *p);
+struct set *part_set(struct part *p, const struct combo *c);	/* open; made when it isn't there; until the next call */
+void set_add_to(const struct set *s, struct bits *to);
+void part_use(struct part *p, const char *vendor, int64_t version, const uint8_t digest[static 32]);
+void part_record(struct part *p, const struct record *r);
+
+/* dict_n, dict_crc and generation are set. */
+void day_write(const struct part *p, struct buf *out);
+/*
+ * bytes: heap, taken over in every case.  Everything is checked: sizes, order, canonical form, checksums, root.
+ * ERR_CORRUPT says which container.
+ */
+int day_read(uint8_t *bytes, size_t n, struct combos *combos, struct part *out, struct err *err);
+
+/* ---- records of other flows and deletions (record.c) ---------------------------------------------------------------- */
+
+struct record_view {
+	struct record r;	/* spans into the body below */
+	struct span vendor, who, why;
+	int64_t day;
+	uint16_t fields_n;
+	const uint8_t *fields;	/* u16 path_len, path, u16 category_len, category */
+	const uint8_t *subjects;	/* r.people x SUBJECT_BYTES, unless everybody */
+};
+int record_parse(const uint8_t *body, size_t n, struct record_view *out, struct err *err);
+void record_field(const uint8_t **at, struct span *path, struct span *category);
+/* "[KIND:]ID" -> key; the kind is user unless named, "$device:" makes it device.  ERR_INPUT. */
+int subject_key(struct pseudo *subject, const char *id, size_t n, uint8_t out[static SUBJECT_BYTES], struct err *err);
+/* Every key that a bare ID may have been recorded under, likeliest first; one where the kind is named. */
+size_t subject_keys(struct pseudo *subject, const char *id, size_t n, uint8_t (*out)[SUBJECT_BYTES]);
+
+/* ---- the ledger ----------------------------------------------------------------------------------------------------- */
+
+struct plan_view;	/* fold.c */
+struct blast;
+
+struct ledger {
+	struct ledger_place place;
+	int day_dir, dict_dir, open_dir;
+	struct dict dict;
+	struct combos combos;
+	struct part **parts;	/* by day, then generation; the open one last of its day */
+	size_t parts_n;
+	struct ranges sources;	/* of all parts */
+	struct table records;	/* ids of all parts' records */
+	struct plan_view **plans;
+	size_t plans_n;
+	struct log_reader *open;
+	uint64_t newest_own;	/* frame of open/ that holds the newest exposure: it stays, the copier's position is in it */
+	uint64_t first_link;	/* 0: none */
+	uint64_t changes;	/* rises with each fold */
+	struct err damage;	/* code 0: none */
+	struct ledger_stats stats;
+	struct blast *last;	/* the newest answer, for the next page of it */
+};
+
+struct part *ledger_open_part(struct ledger *l, int64_t day, uint64_t own);
+bool ledger_has_record(const struct ledger *l, const uint8_t id[static 16]);
+/* own: number in open/, or 0.  ERR_CORRUPT: it isn't what its checksum says it is. */
+int fold_frame(struct ledger *l, const struct log_frame *f, struct err *err);
+int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err);
+void fold_release(struct ledger *l);
+
+/* ---- who is affected (blast.c) ---------------------------------------------------------------------------------------- */
+
+struct question {
+	char vendor[64];
+	bool has_since;
+	int64_t since, until;	/* days, inclusive */
+	int64_t effective;	/* the first day that counts; INT64_MIN: from the beginning */
+	char category[128], jurisdiction[16];	/* "": any */
+};
+
+struct blast_day {
+	int64_t day;
+	uint64_t people, events;
+};
+
+struct blast {
+	struct question q;
+	uint64_t changes;	/* of the ledger when it was made */
+	struct bits people, exposed;	/* exposed: before attested deletions were taken off */
+	struct bits *live;	/* by combo index: who is affected by it */
+	uint32_t combos_n;
+	struct blast_day *days;	/* rising */
+	size_t days_n;
+	uint64_t events;
+	bool over_approximate;
+	bool timed;
+	int32_t *first, *last;	/* timed: by subject id, days */
+};
+/* Lives until the next call. */
+const struct blast *blast_make(struct ledger *l, const struct question *q, bool timed);
+void blast_free(struct blast **b);
+bool category_within(const char *category, const char *asked);	/* "user.contact" holds "user.contact.email" */
+/* Subjects of which the code was ever seen; "unknown": of which none was. */
+void ledger_jurisdiction(const struct ledger *l, const char *code, struct bits *out);
+bool question_in(const struct question *q, const struct part *p);
+/* A set that the question is about. */
+bool question_asks(const struct question *q, const struct combo *c);
+bool question_deletes(const struct question *q, const struct part *p, const struct combo *c);
+
+#endif

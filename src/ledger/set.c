@@ -1,0 +1,284 @@
+/* Sets of subject ids: bits in memory, containers in files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/inside.h"
+
+/* ---- bits --------------------------------------------------------------------------------------------------------- */
+
+void bits_release(struct bits *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		free(b->v[i]);
+	free(b->v);
+	*b = (struct bits){0};
+}
+
+static uint64_t *chunk_of(struct bits *b, size_t i)
+{
+	if (i >= b->n) {
+		b->v = xrealloc(b->v, (i + 1) * sizeof *b->v);
+		memset(b->v + b->n, 0, (i + 1 - b->n) * sizeof *b->v);
+		b->n = i + 1;
+	}
+	if (!b->v[i])
+		b->v[i] = xcalloc(CHUNK_WORDS, sizeof **b->v);
+	return b->v[i];
+}
+
+bool bits_set(struct bits *b, uint32_t id)
+{
+	uint64_t *w = &chunk_of(b, id / CHUNK_IDS)[id % CHUNK_IDS / 64], bit = UINT64_C(1) << id % 64;
+	bool fresh = !(*w & bit);
+	*w |= bit;
+	return fresh;
+}
+
+void bits_clear(struct bits *b, uint32_t id)
+{
+	size_t i = id / CHUNK_IDS;
+	if (i < b->n && b->v[i])
+		b->v[i][id % CHUNK_IDS / 64] &= ~(UINT64_C(1) << id % 64);
+}
+
+bool bits_has(const struct bits *b, uint32_t id)
+{
+	size_t i = id / CHUNK_IDS;
+	return i < b->n && b->v[i] && b->v[i][id % CHUNK_IDS / 64] >> id % 64 & 1;
+}
+
+static uint32_t count_words(const uint64_t *w)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < CHUNK_WORDS; i++)
+		n += (uint32_t)__builtin_popcountll(w[i]);
+	return n;
+}
+
+uint64_t bits_count(const struct bits *b)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < b->n; i++)
+		n += b->v[i] ? count_words(b->v[i]) : 0;
+	return n;
+}
+
+void bits_or(struct bits *to, const struct bits *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		if (!from->v[i])
+			continue;
+		uint64_t *w = chunk_of(to, i);
+		for (size_t k = 0; k < CHUNK_WORDS; k++)
+			w[k] |= from->v[i][k];
+	}
+}
+
+void bits_and(struct bits *to, const struct bits *with)
+{
+	for (size_t i = 0; i < to->n; i++) {
+		if (!to->v[i])
+			continue;
+		const uint64_t *w = i < with->n ? with->v[i] : NULL;
+		if (!w) {
+			free(to->v[i]);
+			to->v[i] = NULL;
+			continue;
+		}
+		for (size_t k = 0; k < CHUNK_WORDS; k++)
+			to->v[i][k] &= w[k];
+	}
+}
+
+void bits_without(struct bits *to, const struct bits *gone)
+{
+	for (size_t i = 0; i < to->n && i < gone->n; i++)
+		if (to->v[i] && gone->v[i])
+			for (size_t k = 0; k < CHUNK_WORDS; k++)
+				to->v[i][k] &= ~gone->v[i][k];
+}
+
+uint64_t bits_next(const struct bits *b, uint64_t from)
+{
+	for (size_t i = from / CHUNK_IDS; i < b->n; i++, from = (uint64_t)i * CHUNK_IDS) {
+		if (!b->v[i])
+			continue;
+		size_t k = from % CHUNK_IDS / 64;
+		uint64_t w = b->v[i][k] & ~UINT64_C(0) << from % 64;
+		while (!w && ++k < CHUNK_WORDS)
+			w = b->v[i][k];
+		if (w)
+			return (uint64_t)i * CHUNK_IDS + k * 64 + (uint64_t)__builtin_ctzll(w);
+	}
+	return UINT64_MAX;
+}
+
+/* ---- containers ----------------------------------------------------------------------------------------------------- */
+
+/* The next bit that is `on`, from `at`; CHUNK_IDS: none. */
+static uint32_t next_bit(const uint64_t *w, uint32_t at, bool on)
+{
+	while (at < CHUNK_IDS) {
+		uint64_t x = (on ? w[at / 64] : ~w[at / 64]) >> at % 64;
+		if (x)
+			return at + (uint32_t)__builtin_ctzll(x);
+		at = (at / 64 + 1) * 64;
+	}
+	return CHUNK_IDS;
+}
+
+static uint32_t count_runs(const uint64_t *w)
+{
+	uint32_t n = 0;
+	for (uint32_t at = next_bit(w, 0, true); at < CHUNK_IDS; at = next_bit(w, next_bit(w, at, false), true))
+		n++;
+	return n;
+}
+
+static enum container_kind smallest(uint32_t card, uint32_t runs)
+{
+	uint32_t array = 2 * card, run = 4 * runs;
+	if (array <= run && array <= CHUNK_BYTES)
+		return CONTAINER_ARRAY;
+	return run <= CHUNK_BYTES ? CONTAINER_RUN : CONTAINER_BITSET;
+}
+
+static uint32_t container_crc(const uint8_t *head, const uint8_t *data, size_t len)
+{
+	return crc32c(crc32c(0, head, 12), data, len);
+}
+
+void container_write(struct buf *b, uint32_t set, uint16_t chunk, const uint64_t words[static CHUNK_WORDS])
+{
+	uint8_t head[CONTAINER_HEAD] = {0}, pair[4];
+	size_t start = b->len;
+	uint32_t card = count_words(words), runs = count_runs(words);
+	enum container_kind kind = smallest(card, runs);
+	put_u32(head, set);
+	put_u16(head + 4, chunk);
+	head[6] = (uint8_t)kind;
+	put_u32(head + 8, kind == CONTAINER_RUN ? runs : card);
+	buf_add(b, head, sizeof head);
+	if (kind == CONTAINER_BITSET)
+		buf_add(b, words, CHUNK_BYTES);
+	for (uint32_t at = next_bit(words, 0, true); kind != CONTAINER_BITSET && at < CHUNK_IDS;) {
+		put_u16(pair, (uint16_t)at);
+		if (kind == CONTAINER_ARRAY) {
+			buf_add(b, pair, 2);
+			at = next_bit(words, at + 1, true);
+			continue;
+		}
+		uint32_t end = next_bit(words, at, false);
+		put_u16(pair + 2, (uint16_t)(end - at - 1));
+		buf_add(b, pair, 4);
+		at = next_bit(words, end, true);
+	}
+	if (!b->over)
+		put_u32(b->data + start + 12, container_crc(head, b->data + start + CONTAINER_HEAD, b->len - start - CONTAINER_HEAD));
+}
+
+static void unpack(const struct container *c, uint64_t words[static CHUNK_WORDS])
+{
+	if (c->kind == CONTAINER_BITSET) {
+		memcpy(words, c->data, CHUNK_BYTES);
+		return;
+	}
+	for (uint32_t i = 0; i < c->n; i++) {
+		const uint8_t *p = c->data + (c->kind == CONTAINER_ARRAY ? 2 : 4) * (size_t)i;
+		uint32_t at = get_u16(p), more = c->kind == CONTAINER_RUN ? get_u16(p + 2) : 0;
+		for (uint32_t k = at; k <= at + more && k < CHUNK_IDS; k++)
+			words[k / 64] |= UINT64_C(1) << k % 64;
+	}
+}
+
+/* One spelling a set: what we would write ourselves. */
+static bool canonical(const struct container *c, const uint8_t *p, size_t size)
+{
+	uint64_t words[CHUNK_WORDS] = {0};
+	struct buf again;
+	buf_init(&again, 0);
+	unpack(c, words);
+	container_write(&again, c->set, c->chunk, words);
+	bool same = again.len == size && memcmp(again.data, p, size) == 0;
+	buf_release(&again);
+	return same;
+}
+
+static int wrong(const char **why, const char *what)
+{
+	*why = what;
+	return -1;
+}
+
+int container_read(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why)
+{
+	if (n < CONTAINER_HEAD)
+		return wrong(why, "cut off");
+	*out = (struct container){.set = get_u32(p), .chunk = get_u16(p + 4), .kind = p[6], .n = get_u32(p + 8), .data = p + CONTAINER_HEAD};
+	if (out->kind < CONTAINER_ARRAY || out->kind > CONTAINER_RUN || out->n == 0 || out->n > CHUNK_IDS)
+		return wrong(why, "not a container");
+	out->len = out->kind == CONTAINER_BITSET ? CHUNK_BYTES : (out->kind == CONTAINER_ARRAY ? 2 : 4) * (size_t)out->n;
+	if (out->len > CHUNK_BYTES || out->len > n - CONTAINER_HEAD)
+		return wrong(why, "cut off");
+	*size = CONTAINER_HEAD + out->len;
+	if (container_crc(p, out->data, out->len) != get_u32(p + 12))
+		return wrong(why, "its checksum doesn't fit");
+	return canonical(out, p, *size) ? 0 : wrong(why, "not in canonical form");
+}
+
+void container_add(const struct container *c, struct bits *to)
+{
+	uint64_t words[CHUNK_WORDS] = {0};
+	uint64_t *w = chunk_of(to, c->chunk);
+	if (c->kind != CONTAINER_BITSET) {
+		unpack(c, w);
+		return;
+	}
+	unpack(c, words);
+	for (size_t k = 0; k < CHUNK_WORDS; k++)
+		w[k] |= words[k];
+}
+
+uint32_t container_last(const struct container *c)
+{
+	uint32_t low = 0, base = (uint32_t)c->chunk * CHUNK_IDS;
+	if (c->kind == CONTAINER_ARRAY)
+		low = get_u16(c->data + 2 * (size_t)(c->n - 1));
+	else if (c->kind == CONTAINER_RUN)
+		low = (uint32_t)get_u16(c->data + 4 * (size_t)(c->n - 1)) + get_u16(c->data + 4 * (size_t)(c->n - 1) + 2);
+	else
+		for (uint32_t i = CHUNK_BYTES; i-- > 0;)
+			if (c->data[i]) {
+				low = 8 * i + 31 - (uint32_t)__builtin_clz(c->data[i]);
+				break;
+			}
+	return base + low;
+}
+
+/* ---- Merkle root ---------------------------------------------------------------------------------------------------- */
+
+static void hash_leaf(const struct container *c, uint8_t out[static 32])
+{
+	uint8_t m[1 + CONTAINER_HEAD + CHUNK_BYTES] = {0};
+	memcpy(m + 1, c->data - CONTAINER_HEAD, CONTAINER_HEAD + c->len);
+	crypt_sha256(m, 1 + CONTAINER_HEAD + c->len, out);
+}
+
+void container_root(const struct container *v, size_t n, uint8_t root[static 32])
+{
+	uint8_t m[65] = {1};
+	if (n == 0) {
+		crypt_sha256("", 0, root);
+		return;
+	}
+	if (n == 1) {
+		hash_leaf(v, root);
+		return;
+	}
+	size_t k = 1;	/* the largest power of two below n */
+	while (2 * k < n)
+		k *= 2;
+	container_root(v, k, m + 1);
+	container_root(v + k, n - k, m + 33);
+	crypt_sha256(m, sizeof m, root);
+}
