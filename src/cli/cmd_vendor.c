@@ -8,6 +8,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/firewall.h"
+#include "cli/question.h"
 
 enum { OPT_DIR, OPT_JSON, OPT_WHY };
 
@@ -141,6 +142,25 @@ static int turn(const struct command *self, const struct arguments *a)
 	return ask_decide(self, a->dir, json_pack("{s:s, s:s, s:s}", "do", a->word, "vendor", a->vendor, "why", a->why), a->json);
 }
 
+static int holdings(const struct command *self, const struct arguments *a)
+{
+	struct err err;
+	json_t *answer;
+	(void)self;
+	if (ask(a->dir, json_pack("{s:s, s:s}", "do", "holdings", "vendor", a->vendor), &answer, &err) < 0)
+		return cli_fail("vendor holdings", &err);
+	if (a->json) {
+		ask_print(answer);
+	} else {
+		printf("%s has data of %lld people, in %lld events", text(answer, "vendor"), number(answer, "people"), number(answer, "events"));
+		printf(*text(answer, "first") ? ", from %s to %s\n" : "\n", text(answer, "first"), text(answer, "last"));
+		asked_print_counts(answer, "categories", "category", "People by category");
+		asked_print_counts(answer, "fields", "path", "People by field");
+	}
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
 static int firewall(const struct command *self, const struct arguments *a)
 {
 	(void)self;
@@ -152,7 +172,7 @@ static const struct {
 	int (*run)(const struct command *self, const struct arguments *a);
 } words[] = {
 	{"list", list},	      {"show", show},	    {"suspend", turn},	{"restrict", turn},
-	{"quarantine", turn}, {"release", turn}, {"offboard", turn}, {"firewall", firewall},
+	{"quarantine", turn}, {"release", turn}, {"offboard", turn}, {"firewall", firewall}, {"holdings", holdings},
 };
 enum { WORDS = sizeof words / sizeof *words };
 
@@ -172,7 +192,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (k)
 		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
 	if (!a.word)
-		return cli_wrong(self, "list, show, suspend, restrict, quarantine, release, offboard or firewall?");
+		return cli_wrong(self, "list, show, suspend, restrict, quarantine, release, offboard, holdings or firewall?");
 	for (size_t i = 0; i < WORDS; i++) {
 		if (strcmp(words[i].word, a.word) != 0)
 			continue;
@@ -188,6 +208,7 @@ const struct command cmd_vendor = {
 	"usage: weir vendor list\n"
 	"       weir vendor show VENDOR\n"
 	"       weir vendor suspend|restrict|quarantine|release|offboard VENDOR --why TEXT\n"
+	"       weir vendor holdings VENDOR\n"
 	"       weir vendor firewall VENDOR\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
@@ -198,6 +219,7 @@ const struct command cmd_vendor = {
 	"  quarantine  as suspend; connections are reset and the courier drops the credential\n"
 	"  release     takes back what a person asked for; what a rule or an incident asks stays\n"
 	"  offboard    ends the contract: nothing passes until a version is approved anew\n"
+	"  holdings    whose data, and which of it, the vendor has (weir blast asks in more detail)\n"
 	"  firewall    what to let through and what to block, so that nothing goes around Weir\n"
 	"\n"
 	"The strictest of what a person, a rule and an incident ask holds.  While Weir runs, a switch returns once gate\n"

@@ -2,7 +2,7 @@
  * Exposure blocks: gate's log -> state/ledger/open/.
  *
  * Body of a copied frame, little-endian: u64 seq of the source frame, then the source's clear part (LOG_EXPOSURE, see
- * log/block.h) or the whole body (LOG_LINK).
+ * log/block.h) or the whole body (LOG_LINK).  LOG_RECORD frames (ledger/record.c) start with a 0 there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct copier {
 	const struct fio *io;
 	int log_dir, open_dir;
 	const struct log_mark *mark;
-	struct log_mark own;		/* of open/: nobody else reads it yet */
+	struct log_mark own;		/* of open/, which the ledger reads */
 	struct keeper_mark *passed;
 	struct log_writer *w;
 	struct log_reader *r;
@@ -211,6 +211,23 @@ int64_t copier_step(struct copier *c, size_t limit, struct err *err)
 	if (read_from_passed(c, &second) < 0)
 		*err = second;
 	return -1;
+}
+
+int copier_record(struct copier *c, const void *body, size_t n, struct err *err)
+{
+	if (log_append(c->w, LOG_RECORD, body, n, NULL, err) < 0)
+		return -1;
+	return log_commit(c->w, err);
+}
+
+const struct log_mark *copier_mark(const struct copier *c)
+{
+	return &c->own;
+}
+
+int copier_release(struct copier *c, uint64_t passed, struct err *err)
+{
+	return log_release(c->w, passed, err);
 }
 
 struct copier_stats copier_stats(const struct copier *c)

@@ -192,20 +192,32 @@ static void on_status(struct keeper *k, struct message *m)
 			      (json_int_t)copier_stats(k->copier).passed));
 }
 
-static void copy(struct keeper *k);
-
 static void on_stop(struct keeper *k, struct message *m)
 {
 	(void)m;
-	copy(k);
+	keeper_copy(k);
 	jobs_release(k);
 	uv_stop(&k->loop);
+}
+
+static void on_question(struct keeper *k, struct message *m)
+{
+	if (m->fds_len != 1)
+		return;
+	questions_take(k, m->fds[0]);
+	m->fds[0] = -1;
+}
+
+static void on_ask(struct keeper *k, struct message *m)
+{
+	questions_ask(k, m);
 }
 
 static const struct {
 	const char *verb;
 	void (*handle)(struct keeper *k, struct message *m);
 } verbs[] = {
+	{"question", on_question}, {"ask", on_ask},
 	{"plans", on_plans}, {"decision", on_decision}, {"refresh", on_refresh}, {"resolved", on_resolved}, {"metrics", on_metrics}, {"status", on_status},
 	{"stop", on_stop},
 };
@@ -222,7 +234,7 @@ static void on_message(struct message *m, void *arg)
 
 /* ---- exposures -------------------------------------------------------------------------------------------------- */
 
-static void copy(struct keeper *k)
+void keeper_copy(struct keeper *k)
 {
 	struct err err;
 	int64_t n = COPY_FRAMES;
@@ -233,11 +245,12 @@ static void copy(struct keeper *k)
 	if (n >= 0 && k->copy_failing)
 		say(SAY_INFO, "exposures-resumed", NULL);
 	k->copy_failing = n < 0;
+	questions_fold(k, n >= 0 && n < COPY_FRAMES);
 }
 
 static void on_copy(uv_timer_t *t)
 {
-	copy(t->data);
+	keeper_copy(t->data);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------ */
@@ -245,9 +258,11 @@ static void on_copy(uv_timer_t *t)
 static int open_all(struct keeper *k, struct err *err)
 {
 	struct child *c = k->c;
+	uint8_t subject[KEY_BYTES];
 	k->books = (struct keeper_books){.io = &fio_os, .plans = child_fd(c, "plan")};
 	if (crypt_init(err) < 0 || child_key(c, "plan_public", k->books.public_key, 32, err) < 0 ||
-	    child_key(c, "signing_secret", k->books.secret, SIGN_SECRET_BYTES, err) < 0)
+	    child_key(c, "signing_secret", k->books.secret, SIGN_SECRET_BYTES, err) < 0 ||
+	    child_key(c, "subject", subject, sizeof subject, err) < 0)
 		return -1;
 	const struct log_mark *mark = shared_map(child_fd(c, "mark"), false, err);
 	struct keeper_mark *passed = mark ? shared_map(child_fd(c, "keeper_mark"), true, err) : NULL;
@@ -256,7 +271,11 @@ static int open_all(struct keeper *k, struct err *err)
 	k->users = users_load();
 	if (child_confine(c, err) < 0)
 		return -1;
-	return copier_open(&fio_os, child_fd(c, "log"), mark, child_fd(c, "open"), passed, &k->copier, err);
+	if (copier_open(&fio_os, child_fd(c, "log"), mark, child_fd(c, "open"), passed, &k->copier, err) < 0)
+		return -1;
+	questions_open(k, subject);
+	crypt_wipe(subject, sizeof subject);
+	return 0;
 }
 
 static int begin(struct keeper *k, struct err *err)
@@ -289,6 +308,7 @@ int keeper_run(struct child *c)
 		return EXIT_FAILED;
 	}
 	uv_run(&k.loop, UV_RUN_DEFAULT);
+	questions_close(&k);
 	copier_close(&k.copier);
 	users_free(&k.users);
 	free(k.told);

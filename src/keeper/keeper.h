@@ -89,6 +89,11 @@ void copier_close(struct copier **c);
  * nothing was passed and the next call tries again.
  */
 int64_t copier_step(struct copier *c, size_t limit, struct err *err) KEEPER_CHECKED;
+/* A frame of the keeper's own (LOG_RECORD), durable. */
+int copier_record(struct copier *c, const void *body, size_t n, struct err *err) KEEPER_CHECKED;
+const struct log_mark *copier_mark(const struct copier *c);	/* of open/ */
+/* Frames of open/ up to this number may go. */
+int copier_release(struct copier *c, uint64_t passed, struct err *err) KEEPER_CHECKED;
 struct copier_stats {
 	uint64_t passed, exposures, links, gaps, commits;
 };

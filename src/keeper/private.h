@@ -6,6 +6,7 @@
 
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "ledger/ledger.h"
 #include "supervisor/child.h"
 
 /* A vendor's plan as gate and courier are told of it. */
@@ -28,6 +29,11 @@ struct keeper {
 	struct users *users;
 	struct copier *copier;
 	bool copy_failing;
+	struct ledger *ledger;	/* NULL: ledger_err says why; decisions and copying go on without it */
+	struct err ledger_err;
+	struct pseudo *subject;
+	struct reply *replies;
+	bool close_failing;
 	struct told *told;
 	size_t told_len;
 	size_t starting;	/* plans at the start whose secrets are still being looked for */
@@ -52,5 +58,16 @@ void jobs_refresh(struct keeper *k, const char *vendor, json_int_t asked_as);
 bool jobs_take(struct keeper *k, const struct message *m);
 void jobs_init(struct keeper *k);
 void jobs_release(struct keeper *k);	/* those under way are told to ask again */
+
+/*
+ * Questions to the ledger (questions.c).  keeper_copy brings it up to what the gate has recorded; each question does so
+ * first.
+ */
+void keeper_copy(struct keeper *k);
+void questions_open(struct keeper *k, const uint8_t subject_key[static KEY_BYTES]);
+void questions_close(struct keeper *k);
+void questions_fold(struct keeper *k, bool caught_up);	/* behind a copy */
+void questions_take(struct keeper *k, int fd);		/* the caller's connection; taken over */
+void questions_ask(struct keeper *k, const struct message *m);	/* the steward's own */
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * The control socket.  A connection carries one request and its answer:
  *
- *   PEEK --a decision--> handed to the keeper, unread (its descriptor is duplicated and ours closed)
+ *   PEEK --a decision, a question to the ledger--> handed to the keeper, unread (its descriptor is duplicated and ours closed)
  *     '----else----> READ --> (answered, or WAIT for the other processes) --> WRITE --> closed
  *
  * The first line is looked at with MSG_PEEK and no more than a decision may be long, so that the keeper reads a
@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "ledger/ledger.h"
 #include "steward/desk.h"
 #include "steward/private.h"
 
@@ -126,8 +127,9 @@ static void handle(struct conn *c, json_t *request)
 {
 	struct err err;
 	const char *word = json_string_value(json_object_get(request, "do"));
-	if (word && decision_kind_of(word) >= 0) {
-		err_set(&err, ERR_LIMIT, "a decision is one line of at most %d bytes", CONTROL_DECISION_MAX);
+	bool writes;
+	if (word && (decision_kind_of(word) >= 0 || ledger_word(word, &writes))) {
+		err_set(&err, ERR_LIMIT, "a decision or a question to the ledger is one line of at most %d bytes", CONTROL_DECISION_MAX);
 		refuse(c, &err);
 	} else if (word && strcmp(word, "status") == 0) {
 		c->state = WAIT;
@@ -183,20 +185,21 @@ static void read_some(struct conn *c)
 	}
 }
 
-/* 1 a decision, 0 something else, -1 the line isn't complete. */
-static int looked_at(const char *line, size_t n)
+/* The keeper's verb for it, "" for what is the registry's, NULL: the line isn't complete. */
+static const char *looked_at(const char *line, size_t n)
 {
 	const char *end = memchr(line, '\n', n);
 	json_t *request;
 	struct err err;
+	bool writes;
 	if (!end)
-		return n == CONTROL_DECISION_MAX ? 0 : -1;
+		return n == CONTROL_DECISION_MAX ? "" : NULL;
 	if (control_parse(line, (size_t)(end - line), &request, &err) < 0)
-		return 0;
+		return "";
 	const char *word = json_string_value(json_object_get(request, "do"));
-	int r = word && decision_kind_of(word) >= 0;
+	const char *verb = !word ? "" : decision_kind_of(word) >= 0 ? "decision" : ledger_word(word, &writes) ? "question" : "";
 	json_decref(request);
-	return r;
+	return verb;
 }
 
 static void peek(struct conn *c)
@@ -209,19 +212,17 @@ static void peek(struct conn *c)
 		conn_close(c);
 		return;
 	}
-	switch (looked_at(line, (size_t)n)) {
-	case 1:
-		steward_send(c->s, ROLE_KEEPER, "decision", json_object(), &c->fd, 1);
+	const char *verb = looked_at(line, (size_t)n);
+	if (!verb) {	/* the rest is on its way; what was peeked at would wake us at once */
+		uv_poll_stop(&c->poll);
+		uv_timer_start(&c->timer, on_timer, RETRY_MS, 0);
+	} else if (*verb) {
+		steward_send(c->s, ROLE_KEEPER, verb, json_object(), &c->fd, 1);
 		conn_close(c);
-		return;
-	case 0:
+	} else {
 		c->state = READ;
 		uv_timer_start(&c->timer, on_timer, REQUEST_MS, 0);
 		read_some(c);
-		return;
-	default:	/* the rest is on its way; what was peeked at would wake us at once */
-		uv_poll_stop(&c->poll);
-		uv_timer_start(&c->timer, on_timer, RETRY_MS, 0);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "config/keys.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "ledger/ledger.h"
 #include "steward/desk.h"
 
 struct office {
@@ -191,12 +192,30 @@ static void settle(struct office *o, json_t *answer)
 	follow(o, answer);
 }
 
-static int office_ledger(const char *dir, const json_t *questions, json_t *said, struct err *err)
+static int ask_ledger(const char *dir, const json_t *questions, const char *who, json_t *said, struct err *err)
 {
-	(void)dir;
-	(void)questions;
-	(void)said;
-	return err_set(err, ERR_AGAIN, "start `weir serve`: the ledger is counted while it runs");
+	struct office_ledger *l;
+	int r = 0;
+	if (office_ledger_open(dir, &l, err) < 0)
+		return -1;
+	for (size_t i = 0; r == 0 && i < json_array_size(questions); i++) {
+		json_t *a = office_ledger_do(l, json_array_get(questions, i), who);
+		r = control_check(a, err);
+		json_array_append_new(said, a);
+	}
+	office_ledger_close(&l);
+	return r;
+}
+
+static json_t *ledger_word_do(const char *dir, const json_t *request, const char *who)
+{
+	struct office_ledger *l;
+	struct err err;
+	if (office_ledger_open(dir, &l, &err) < 0)
+		return control_refusal(&err);
+	json_t *answer = office_ledger_do(l, request, who);
+	office_ledger_close(&l);
+	return answer;
 }
 
 /* As steward_answer_count, here and now: the ledger is opened beside us. */
@@ -207,7 +226,7 @@ static void count(struct office *o, const char *dir, json_t *answer)
 		return;
 	struct err err;
 	json_t *said = json_array();
-	if (office_ledger(dir, questions, said, &err) < 0) {
+	if (ask_ledger(dir, questions, o->who, said, &err) < 0) {
 		json_object_set_new(answer, "uncounted", json_string(err.msg));
 	} else {
 		json_object_set(then, "ledger", said);
@@ -235,12 +254,15 @@ json_t *office_do(const char *dir, const json_t *request)
 	struct err err;
 	json_t *answer;
 	const char *word = json_string_value(json_object_get(request, "do"));
+	bool writes;
 	if (open_office(dir, &o, &err) < 0)
 		answer = control_refusal(&err);
 	else if (word && strcmp(word, "status") == 0)
 		answer = control_refusal((err_set(&err, ERR_CONFLICT, "%s", courier_only), &err));
 	else if (word && decision_kind_of(word) >= 0)
 		settle(&o, answer = decide(&o, request));
+	else if (word && ledger_word(word, &writes))
+		answer = ledger_word_do(dir, request, o.who);
 	else
 		answer = desk(&o, dir, request);
 	close_office(&o);

@@ -14,4 +14,11 @@
  */
 json_t *office_do(const char *dir, const json_t *request);
 
+/* The ledger while Weir is stopped: what is on disk, and what the gate recorded beyond. */
+struct office_ledger;
+int office_ledger_open(const char *dir, struct office_ledger **out, struct err *err) __attribute__((warn_unused_result));
+void office_ledger_close(struct office_ledger **o);
+/* A word of ledger.h; always an answer.  Records are written to open/, as the keeper does. */
+json_t *office_ledger_do(struct office_ledger *o, const json_t *request, const char *who);
+
 #endif

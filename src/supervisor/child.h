@@ -50,6 +50,7 @@ void message_release(struct message *m);
  *   gate, courier -> keeper plan-done {id, vendor, serial, ok, why}
  *   steward -> keeper       decision {} + the caller's connection
  *   steward -> keeper       refresh {id, vendor}                    keeper -> steward  refreshed {id, ok, flow, ...} once confirmed
+ *   steward -> keeper       question {} + the caller's connection
  *   steward -> keeper       ask {id, request} (ledger.h)            keeper -> steward  answer {id, answer}
  *   keeper -> steward       contract-get {id, vendor, version}, event {id, seq, ...}
  *   steward -> keeper       contract {id, json, digest} , event-done {id}
@@ -74,7 +75,7 @@ int child_key(struct child *c, const char *name, void *out, size_t n, struct err
  * What the supervisor hands out, by role (supervisor.c, hand_outs):
  *   gate     fds listen log plan mark(rw) courier_mark keeper_mark
  *   courier  fds log plan mark courier_mark(rw) own (state/log/courier) queue dead
- *   keeper   fds log plan open (state/ledger/open) mark keeper_mark(rw)
+ *   keeper   fds log plan open (state/ledger/open) ledger mark keeper_mark(rw)
  *   steward  fds api control registry registry_wal registry_shm (paths only: open settings.registry)
  *   settings every number of weir.yaml by its name in struct config; gate: tls_cert, tls_key (PEM text), hosts
  *            [{host, vendor}]; steward: registry (absolute path), gate_url, api_url

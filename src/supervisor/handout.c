@@ -47,6 +47,7 @@ static const struct {
 	{ROLE_KEEPER, "log", GIVE_DIR, "state/log/gate", 0},
 	{ROLE_KEEPER, "plan", GIVE_DIR, "state/plan", 0},
 	{ROLE_KEEPER, "open", GIVE_DIR, "state/ledger/open", 0},
+	{ROLE_KEEPER, "ledger", GIVE_DIR, "state/ledger", 0},
 	{ROLE_KEEPER, "mark", GIVE_MARK_RO, NULL, MARK_LOG},
 	{ROLE_KEEPER, "keeper_mark", GIVE_MARK_RW, NULL, MARK_KEEPER},
 	{ROLE_STEWARD, "api", GIVE_API, NULL, 0},

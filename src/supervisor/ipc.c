@@ -40,6 +40,7 @@ static const struct {
 	{"decision", R(STEWARD), R(KEEPER), 1},
 	{"refresh", R(STEWARD), R(KEEPER), 0},
 	{"refreshed", R(KEEPER), R(STEWARD), 0},
+	{"question", R(STEWARD), R(KEEPER), 1},
 	{"ask", R(STEWARD), R(KEEPER), 0},
 	{"answer", R(KEEPER), R(STEWARD), 0},
 	{"contract-get", R(KEEPER), R(STEWARD), 0},

@@ -1,0 +1,90 @@
+/* `weir subject`: which vendors have a person's data. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/ask.h"
+#include "cli/cli.h"
+
+enum { OPT_DIR, OPT_JSON };
+
+static const struct opt opts[] = {{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}};
+
+static const char *text(const json_t *j, const char *name)
+{
+	const char *s = json_string_value(json_object_get(j, name));
+	return s ? s : "";
+}
+
+static void names(const json_t *v, const char *list, const char *title)
+{
+	const json_t *names = json_object_get(v, list);
+	size_t i;
+	json_t *x;
+	if (json_array_size(names))
+		printf("    %-10s", title);
+	json_array_foreach((json_t *)(uintptr_t)names, i, x) printf(" %s%s", json_string_value(x), i + 1 < json_array_size(names) ? "," : "\n");
+}
+
+static void print(const json_t *a)
+{
+	size_t i;
+	json_t *v;
+	printf("%s\n", text(a, "subject"));
+	json_array_foreach(json_object_get(a, "vendors"), i, v) {
+		printf("\n  %s: %s to %s, %lld days%s\n", text(v, "vendor"), text(v, "first"), text(v, "last"),
+		       (long long)json_integer_value(json_object_get(v, "days")),
+		       json_is_true(json_object_get(v, "attested_deleted")) ? "; attested to have deleted it" : "");
+		names(v, "categories", "categories");
+		names(v, "fields", "fields");
+	}
+	if (i == 0)
+		puts("\n  never seen: no vendor got anything of this subject");
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	const char *dir = NULL, *id = NULL;
+	bool json = false;
+	struct opt_state s;
+	struct err err;
+	json_t *answer;
+	opt_init(&s, argc, argv);
+	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
+		if (k == OPT_HELP)
+			return cli_help(self);
+		if (k == OPT_BAD)
+			return EXIT_USE;
+		if (k == OPT_OPERAND && id)
+			return cli_wrong(self, "one subject at a time");
+		if (k == OPT_JSON)
+			json = true;
+		else
+			*(k == OPT_DIR ? &dir : &id) = s.value;
+	}
+	if (!id)
+		return cli_wrong(self, "whose? [KIND:]ID");
+	json_t *request = json_pack("{s:s, s:s}", "do", "subject", "id", id);
+	if (!request)
+		return cli_wrong(self, "the identifier isn't UTF-8");
+	if (ask(dir, request, &answer, &err) < 0)
+		return cli_fail(self->name, &err);
+	bool found = json_is_true(json_object_get(answer, "found"));
+	json_object_del(answer, "found");
+	if (json)
+		ask_print(answer);
+	else
+		print(answer);
+	json_decref(answer);
+	return found ? EXIT_DONE : EXIT_NO;
+}
+
+const struct command cmd_subject = {
+	"subject", "which vendors have a person's data",
+	"usage: weir subject [KIND:]ID [--dir FOLDER] [--json]\n"
+	"\n"
+	"ID is the identifier as your own systems send it.  KIND is user, device, email, phone, account or other; without\n"
+	"it each is looked for, user first.  The answer names the subject by the ledger's own pseudonym.\n"
+	"\n"
+	"Exit status: 0 seen; 1 never seen; 2 wrong use; 3 the ledger is damaged, own fault.\n",
+	run,
+};

@@ -1,0 +1,23 @@
+/* The options that blast and resolve share: --vendor, --since, --until, --category, --jurisdiction. */
+#ifndef CLI_QUESTION_H
+#define CLI_QUESTION_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+enum { OPT_VENDOR = 100, OPT_SINCE, OPT_UNTIL, OPT_CATEGORY, OPT_JURISDICTION };
+#define QUESTION_OPTS                                                                                                  \
+	{"--vendor", 0, true, OPT_VENDOR}, {"--since", 0, true, OPT_SINCE}, {"--until", 0, true, OPT_UNTIL},           \
+	{"--category", 0, true, OPT_CATEGORY}, {"--jurisdiction", 0, true, OPT_JURISDICTION}
+
+struct asked {
+	const char *vendor, *since, *until, *category, *jurisdiction;
+};
+/* True when key is one of them. */
+bool asked_take(struct asked *a, int key, const char *value);
+json_t *asked_request(const struct asked *a, const char *word);
+/* "  12  user.contact.email", a row an element of list; its names: name and "people". */
+void asked_print_counts(const json_t *answer, const char *list, const char *name, const char *title);
+
+#endif
