@@ -15,7 +15,7 @@
 #include "base/say.h"
 #include "gate/inside.h"
 
-enum { REST_MS = 200, SAY_AGAIN_US = 1000000, FRAME_KEEP_BYTES = 4 << 20, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000 };
+enum { REST_MS = 200, SAY_AGAIN_US = 1000000, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000 };
 
 static void on_segment(struct log_writer *w, const uint8_t salt[static 16], void *arg)
 {
@@ -30,19 +30,16 @@ static void on_segment(struct log_writer *w, const uint8_t salt[static 16], void
 
 /* ---- one batch ------------------------------------------------------------------------------------------------ */
 
+/* The objects are sealed straight into the log's batch, behind their clear part. */
 static int append(struct committer *c, const struct parcel *p, struct err *err)
 {
-	struct buf *b = &c->frame;
-	size_t n = p->objects.len + AEAD_OVERHEAD;
-	uint64_t expect = log_next_seq(c->log), seq;
-	buf_reset(b);
-	buf_add(b, p->clear.data, p->clear.len);
-	must(buf_reserve(b, n));
-	aead_seal(c->key, log_salt(c->log), expect, p->clear.data, p->clear.len, p->objects.data, p->objects.len, b->data + b->len);
-	b->len += n;
-	if (log_append(c->log, LOG_REQUEST, b->data, b->len, &seq, err) != 0)
+	uint64_t seq;
+	uint8_t *to;
+	if (log_append_begin(c->log, LOG_REQUEST, p->clear.len + p->objects.len + AEAD_OVERHEAD, &to, &seq, err) != 0)
 		return -1;
-	must(seq == expect);	/* the nonce */
+	memcpy(to, p->clear.data, p->clear.len);
+	aead_seal(c->key, log_salt(c->log), seq, p->clear.data, p->clear.len, p->objects.data, p->objects.len, to + p->clear.len);
+	log_append_end(c->log);
 	return 0;
 }
 
@@ -123,8 +120,6 @@ static void write_all(struct committer *c, struct parcel *list)
 	}
 	if (frames)
 		settle(c, first, NULL, frames);
-	if (c->frame.cap > FRAME_KEEP_BYTES)
-		buf_release(&c->frame);
 }
 
 /* ---- the thread ----------------------------------------------------------------------------------------------- */
@@ -221,7 +216,6 @@ int gate_commit_start(struct gate *g, struct err *err)
 	struct log_recovery found = {0};
 	c->gate = g;
 	c->last = &c->first;
-	buf_init(&c->frame, 0);
 	if (log_writer_open(g->io, g->log_dir, stream, &g->log_limits, g->mark, on_segment, c, &c->log, &found, err) != 0)
 		return -1;
 	say_recovery(&found);
@@ -246,7 +240,6 @@ void gate_commit_stop(struct gate *g)
 	pthread_join(c->thread, NULL);
 	log_writer_close(&c->log);
 	crypt_wipe(c->key, sizeof(c->key));
-	buf_release(&c->frame);
 	pthread_cond_destroy(&c->more);
 	pthread_mutex_destroy(&c->lock);
 }

@@ -152,7 +152,6 @@ struct committer {
 	bool idle, stop;		/* under lock */
 	struct log_writer *log;
 	uint8_t key[KEY_BYTES];		/* of the segment being written */
-	struct buf frame;
 	struct commit_stats stats;
 	int64_t said_us;		/* last complaint about a failed commit */
 };

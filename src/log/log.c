@@ -62,6 +62,7 @@ struct log_writer {
 
 	uint64_t durable;	/* the last number published */
 	struct buf batch;
+	size_t frame_at;	/* in batch: the frame that log_append_begin began */
 	uint32_t batch_frames;
 };
 
@@ -175,21 +176,6 @@ static void segment_abandon(struct log_writer *w)
 
 /* ---- appending ------------------------------------------------------------------------------------------------ */
 
-static int frame_append(struct log_writer *w, enum log_type type, const void *body, size_t n, uint64_t *seq,
-			struct err *err)
-{
-	if (n > LOG_BODY_MAX)
-		return err_set(err, ERR_LIMIT, "log: a frame of %zu bytes is over the limit of %d", n, LOG_BODY_MAX);
-	if (w->batch_frames == LOG_BATCH_FRAMES || w->batch.len + LOG_FRAME_HEAD + n > LOG_BATCH_MAX)
-		return err_set(err, ERR_LIMIT, "log: the batch is full");
-	uint64_t next = w->durable + 1 + w->batch_frames;
-	frame_add(&w->batch, w->salt, type, next, w->batch_frames, body, n);
-	w->batch_frames++;
-	if (seq)
-		*seq = next;
-	return 0;
-}
-
 /* Before the first frame of a batch: settles which segment it goes to.  No I/O; the file is made by log_commit. */
 static void batch_prepare(struct log_writer *w)
 {
@@ -217,10 +203,37 @@ const uint8_t *log_salt(const struct log_writer *w)
 	return w->salt;
 }
 
-int log_append(struct log_writer *w, enum log_type type, const void *body, size_t n, uint64_t *seq, struct err *err)
+int log_append_begin(struct log_writer *w, enum log_type type, size_t n, uint8_t **body, uint64_t *seq, struct err *err)
 {
 	batch_prepare(w);
-	return frame_append(w, type, body, n, seq, err);
+	if (n > LOG_BODY_MAX)
+		return err_set(err, ERR_LIMIT, "log: a frame of %zu bytes is over the limit of %d", n, LOG_BODY_MAX);
+	if (w->batch_frames == LOG_BATCH_FRAMES || w->batch.len + LOG_FRAME_HEAD + n > LOG_BATCH_MAX)
+		return err_set(err, ERR_LIMIT, "log: the batch is full");
+	w->frame_at = w->batch.len;
+	uint64_t next = w->durable + 1 + w->batch_frames;
+	*body = frame_begin(&w->batch, type, next, w->batch_frames, n);
+	must(*body);
+	if (seq)
+		*seq = next;
+	return 0;
+}
+
+void log_append_end(struct log_writer *w)
+{
+	frame_end(&w->batch, w->frame_at, w->salt);
+	w->batch_frames++;
+}
+
+int log_append(struct log_writer *w, enum log_type type, const void *body, size_t n, uint64_t *seq, struct err *err)
+{
+	uint8_t *to;
+	if (log_append_begin(w, type, n, &to, seq, err) < 0)
+		return -1;
+	if (n)
+		memcpy(to, body, n);
+	log_append_end(w);
+	return 0;
 }
 
 static void batch_drop(struct log_writer *w)

@@ -85,6 +85,12 @@ const uint8_t *log_salt(const struct log_writer *w);
 /* Adds a frame to the batch; body is copied.  ERR_LIMIT over LOG_BODY_MAX. */
 int log_append(struct log_writer *w, enum log_type type, const void *body, size_t n, uint64_t *seq, struct err *err);
 /*
+ * log_append without the copy: *body is room for n bytes in the batch.  The caller fills all of it and calls
+ * log_append_end, before anything else with this writer.
+ */
+int log_append_begin(struct log_writer *w, enum log_type type, size_t n, uint8_t **body, uint64_t *seq, struct err *err);
+void log_append_end(struct log_writer *w);
+/*
  * One write, one sync; then the mark moves.  On -1 (ERR_FULL, ERR_IO) nothing of the batch is published: its numbers go
  * to the next batch, in a segment with another salt.  Only a crash before that segment is made may publish the refused
  * batch after all, under the same numbers; whoever was told "retry" sends the same $insert_id again.

@@ -95,16 +95,34 @@ static uint32_t frame_crc(const uint8_t salt[static 16], uint32_t len, uint8_t t
 	return crc32c(crc32c(0, head, sizeof head), body, len);
 }
 
-void frame_add(struct buf *b, const uint8_t salt[static 16], enum log_type type, uint64_t seq, uint32_t index,
-	       const void *body, size_t n)
+uint8_t *frame_begin(struct buf *b, enum log_type type, uint64_t seq, uint32_t index, size_t n)
 {
-	uint8_t h[LOG_FRAME_HEAD];
+	if (!buf_reserve(b, LOG_FRAME_HEAD + n))
+		return NULL;
+	uint8_t *h = b->data + b->len;
 	put_u32(h, (uint32_t)n);
 	put_u32(h + 4, (uint32_t)type | index << 8);
 	put_u64(h + 8, seq);
-	put_u32(h + 16, frame_crc(salt, (uint32_t)n, (uint8_t)type, seq, body));
-	buf_add(b, h, sizeof h);
-	buf_add(b, body, n);
+	b->len += LOG_FRAME_HEAD + n;
+	return h + LOG_FRAME_HEAD;
+}
+
+void frame_end(struct buf *b, size_t at, const uint8_t salt[static 16])
+{
+	uint8_t *h = b->data + at;
+	put_u32(h + 16, frame_crc(salt, get_u32(h), h[4], get_u64(h + 8), h + LOG_FRAME_HEAD));
+}
+
+void frame_add(struct buf *b, const uint8_t salt[static 16], enum log_type type, uint64_t seq, uint32_t index,
+	       const void *body, size_t n)
+{
+	size_t at = b->len;
+	uint8_t *to = frame_begin(b, type, seq, index, n);
+	if (!to)
+		return;
+	if (n)
+		memcpy(to, body, n);
+	frame_end(b, at, salt);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */

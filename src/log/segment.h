@@ -20,6 +20,12 @@ int segment_list(const struct fio *io, int dir, uint64_t **out, size_t *n, struc
 void segment_head(uint8_t out[static LOG_SEGMENT_HEAD], const uint8_t stream[static 16], uint64_t first_seq,
 		  const uint8_t salt[static 16], int64_t created_us);
 
+/*
+ * A frame in two steps: room for its body (n bytes, to be filled; NULL when b is over), then its checksum.  `at` is b->len
+ * before frame_begin.
+ */
+uint8_t *frame_begin(struct buf *b, enum log_type type, uint64_t seq, uint32_t index, size_t n);
+void frame_end(struct buf *b, size_t at, const uint8_t salt[static 16]);
 /* Adds a frame's bytes; index is its place in the batch, from 0. */
 void frame_add(struct buf *b, const uint8_t salt[static 16], enum log_type type, uint64_t seq, uint32_t index,
 	       const void *body, size_t n);
