@@ -122,6 +122,16 @@ static int os_free_bytes(void *ctx, int dir, uint64_t *bytes)
 	return 0;
 }
 
+static void os_cool(void *ctx, int dir, const char *path)
+{
+	(void)ctx;
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+}
+
 const struct fio fio_os = {
 	.open = os_open,
 	.close = os_close,
@@ -136,6 +146,7 @@ const struct fio fio_os = {
 	.mkdir = os_mkdir,
 	.list = os_list,
 	.free_bytes = os_free_bytes,
+	.cool = os_cool,
 };
 
 int fio_write_all(const struct fio *io, int fd, const void *p, size_t n, uint64_t off)

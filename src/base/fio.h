@@ -39,6 +39,8 @@ struct fio {
 	/* Calls each() with every name but . and .. in no order; stops when it returns false. */
 	int (*list)(void *ctx, int dir, bool (*each)(void *arg, const char *name), void *arg);
 	int (*free_bytes)(void *ctx, int dir, uint64_t *bytes);	/* what an unprivileged writer may still use */
+	/* A hint: nobody will read this file soon, the kernel needn't keep its synced bytes in memory.  Changes no byte. */
+	void (*cool)(void *ctx, int dir, const char *path);
 };
 
 /* The kernel's. */

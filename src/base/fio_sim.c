@@ -547,6 +547,11 @@ static int sim_free_bytes(void *ctx, int dir, uint64_t *bytes)
 	return 0;
 }
 
+static void sim_cool(void *ctx, int dir, const char *path)
+{
+	(void)ctx, (void)dir, (void)path;
+}
+
 /* ---- for tests ------------------------------------------------------------------------------------------------ */
 
 struct fio_sim *fio_sim_new(uint64_t seed)
@@ -557,6 +562,7 @@ struct fio_sim *fio_sim_new(uint64_t seed)
 		.ctx = s, .open = sim_open, .close = sim_close, .pread = sim_pread, .pwrite = sim_pwrite,
 		.sync = sim_sync, .truncate = sim_truncate, .punch = sim_punch, .stat = sim_stat, .rename = sim_rename,
 		.unlink = sim_unlink, .mkdir = sim_mkdir, .list = sim_list, .free_bytes = sim_free_bytes,
+		.cool = sim_cool,
 	};
 	s->fds = xmalloc(sizeof *s->fds);
 	s->fds[0] = node_new(s, true);

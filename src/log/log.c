@@ -164,6 +164,20 @@ static int segment_create(struct log_writer *w, int64_t now_us, struct err *err)
 }
 
 /*
+ * With a backlog, memory fills with segments that nobody will read for a while.  What a reader is likely to want is the
+ * newest one and the one before it; the rest can be read from the disk again.
+ */
+static void cool_backlog(struct log_writer *w)
+{
+	enum { WARM = 2 };
+	char name[LOG_NAME];
+	if (w->parts_len <= WARM)
+		return;
+	segment_name(w->parts[w->parts_len - 1 - WARM].first_seq, name);
+	w->io->cool(w->io->ctx, w->dir, name);
+}
+
+/*
  * A write or a sync failed.  What is on disk behind the last durable frame is unknown and stays so; the next segment
  * makes it void.  Cutting it off is a courtesy to whoever reads the disk before that.
  */
@@ -258,8 +272,11 @@ static int check_reserve(struct log_writer *w, struct err *err)
 
 static int batch_write(struct log_writer *w, struct err *err)
 {
-	if (w->fd < 0 && segment_create(w, clock_now_us(), err) < 0)
-		return -1;
+	if (w->fd < 0) {
+		if (segment_create(w, clock_now_us(), err) < 0)
+			return -1;
+		cool_backlog(w);
+	}
 	if (fio_write_all(w->io, w->fd, w->batch.data, w->batch.len, w->size) < 0)
 		return err_sys(err, "log: write");
 	if (w->io->sync(w->io->ctx, w->fd) < 0)
