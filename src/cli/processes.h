@@ -9,6 +9,7 @@
 	X(courier, ROLE_COURIER) \
 	X(keeper, ROLE_KEEPER) \
 	X(steward, ROLE_STEWARD) \
+	X(prober, ROLE_PROBER) \
 	X(gate, ROLE_GATE)
 
 #define X(name, role) int name##_run(struct child *c);

@@ -28,6 +28,8 @@ struct config {
 	int64_t connections;			/* limits.connections {10000} */
 	int64_t forget_seconds;			/* limits.forget {600}: delivered payload is gone after this (I5) */
 	int64_t dead_days;			/* limits.dead {7} */
+	int64_t posture_hours;			/* posture.hours {24}: between probes of a vendor's host; 0: never */
+	char *posture_roots;			/* posture.roots: file, relative to the folder; NULL: the system's alone */
 };
 
 void config_defaults(struct config *c);

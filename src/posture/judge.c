@@ -7,7 +7,7 @@
 #include "posture/rules.h"
 
 const char *const posture_profile_names[PROFILES] = {"web", "api"};
-const char *const verdict_names[4] = {"pass", "warn", "fail", "unknown"};
+const char *const posture_verdict_names[4] = {"pass", "warn", "fail", "unknown"};
 
 enum { FULL = 100, BONUS_FROM = 90, WARN_TO = -10, STEP = 5 };
 
@@ -29,9 +29,9 @@ int posture_grade_rank(const char *grade)
 	return -1;
 }
 
-enum verdict posture_verdict(int points)
+enum posture_verdict posture_verdict_of(int points)
 {
-	return points >= 0 ? VERDICT_PASS : points >= WARN_TO ? VERDICT_WARN : VERDICT_FAIL;
+	return points >= 0 ? POSTURE_PASS : points >= WARN_TO ? POSTURE_WARN : POSTURE_FAIL;
 }
 
 void posture_is(struct posture_finding *f, const char *outcome)
@@ -111,43 +111,50 @@ static void ask(const struct posture_capture *c, const struct posture_rule *rule
 {
 	struct arena a;
 	arena_init(&a, 32 << 20);
-	*f = (struct posture_finding){.rule = rule, .verdict = VERDICT_UNKNOWN};
+	*f = (struct posture_finding){.rule = rule};
 	rule->check(c, &a, f);
 	if (!f->outcome && !*f->evidence && c->no_page && strcmp(rule->source, "observatory") == 0)
 		posture_evidence(f, "%s", c->no_page);
-	if (f->outcome) {
-		f->points = f->outcome->points[c->profile];
-		f->verdict = posture_verdict(f->points);
-	}
 	arena_release(&a);
 }
 
-void posture_judge(const struct posture_capture *c, struct posture_report *r)
+void posture_total(struct posture_report *r, enum posture_profile profile)
 {
 	struct sum all = {0}, observatory = {0};
-	unsigned known = 0;
-	*r = (struct posture_report){.observatory_score = -1};
-	for (const struct posture_rule *rule = posture_rules; rule->id; rule++) {
-		struct posture_finding *f = &r->findings[r->findings_len];
-		if (rule->outcomes[0].points[c->profile] == NA)
-			continue;
-		must(r->findings_len < POSTURE_RULES_MAX);
-		ask(c, rule, f);
-		r->findings_len++;
+	unsigned known = 0, theirs = 0;
+	for (size_t i = 0; i < r->findings_len; i++) {
+		struct posture_finding *f = &r->findings[i];
+		f->verdict = POSTURE_UNKNOWN;
+		f->points = 0;
 		if (!f->outcome)
 			continue;
+		f->points = f->outcome->points[profile];
+		f->verdict = posture_verdict_of(f->points);
 		known++;
 		add(&all, f->points);
-		if (strcmp(rule->source, "observatory") == 0)
+		if (strcmp(f->rule->source, "observatory") == 0) {
+			theirs++;
 			add(&observatory, f->points);
+		}
 	}
-	r->score = score_of(&all);
-	r->coverage = known * 100 / (unsigned)r->findings_len;
-	r->grade = known ? posture_grade(r->score) : NULL;
 	for (size_t i = 0; i < r->findings_len; i++) {
 		int p = r->findings[i].points;
 		r->findings[i].counted = p < 0 || (p > 0 && FULL + all.penalties >= BONUS_FROM);
 	}
-	if (c->page && c->profile == PROFILE_WEB)
-		r->observatory_score = score_of(&observatory);
+	r->score = score_of(&all);
+	r->grade = known ? posture_grade(r->score) : NULL;
+	r->coverage = r->findings_len ? known * 100 / (unsigned)r->findings_len : 0;
+	r->observatory_score = profile == PROFILE_WEB && theirs ? score_of(&observatory) : -1;
+}
+
+void posture_judge(const struct posture_capture *c, struct posture_report *r)
+{
+	*r = (struct posture_report){0};
+	for (const struct posture_rule *rule = posture_rules; rule->id; rule++) {
+		if (rule->outcomes[0].points[c->profile] == NA)
+			continue;
+		must(r->findings_len < POSTURE_RULES_MAX);
+		ask(c, rule, &r->findings[r->findings_len++]);
+	}
+	posture_total(r, c->profile);
 }

@@ -27,8 +27,8 @@
 enum posture_profile { PROFILE_WEB, PROFILE_API, PROFILES };
 extern const char *const posture_profile_names[PROFILES];
 
-enum verdict { VERDICT_PASS, VERDICT_WARN, VERDICT_FAIL, VERDICT_UNKNOWN };
-extern const char *const verdict_names[4];
+enum posture_verdict { POSTURE_PASS, POSTURE_WARN, POSTURE_FAIL, POSTURE_UNKNOWN };
+extern const char *const posture_verdict_names[4];
 
 /* ---- what was captured: everything lives as long as the capture's arena ------------------------------------------ */
 
@@ -109,7 +109,7 @@ struct posture_outcome {
 struct posture_finding {
 	const struct posture_rule *rule;
 	const struct posture_outcome *outcome;	/* NULL: unknown */
-	enum verdict verdict;
+	enum posture_verdict verdict;
 	int points;			/* of the outcome in this profile */
 	bool counted;			/* a bonus may not count */
 	char evidence[EVIDENCE_MAX];	/* UTF-8 without control characters; names and settings, never a cookie's value */
@@ -134,14 +134,16 @@ struct posture_report {
 	int score;
 	const char *grade;		/* "A+" to "F"; NULL when nothing could be observed */
 	unsigned coverage;		/* percent of the asked rules with a verdict other than unknown */
-	int observatory_score;		/* of the observatory rules alone; -1 unless profile web and a page was seen */
+	int observatory_score;		/* of the observatory rules alone; -1 unless profile web and one of them was answered */
 };
 
 void posture_judge(const struct posture_capture *c, struct posture_report *r);
+/* The second half of it: verdicts, points, score and grade from the outcomes alone. */
+void posture_total(struct posture_report *r, enum posture_profile profile);
 const char *posture_grade(int score);
 /* 0 for F to 12 for A+; -1 for anything else. */
 int posture_grade_rank(const char *grade);
-enum verdict posture_verdict(int points);	/* from 0 pass, to -10 warn, else fail */
+enum posture_verdict posture_verdict_of(int points);	/* from 0 pass, to -10 warn, else fail */
 
 /* For rules. */
 void posture_is(struct posture_finding *f, const char *outcome);	/* must exist */

@@ -6,7 +6,7 @@ static json_t *finding(const struct posture_finding *f)
 {
 	const struct posture_outcome *o = f->outcome;
 	return json_pack("{s:s, s:i, s:s, s:s, s:s?, s:o, s:b, s:s?, s:s}", "rule", f->rule->id, "version", (int)f->rule->version, "source",
-			 f->rule->source, "verdict", verdict_names[f->verdict], "outcome", o ? o->name : NULL, "points",
+			 f->rule->source, "verdict", posture_verdict_names[f->verdict], "outcome", o ? o->name : NULL, "points",
 			 o ? json_integer(f->points) : json_null(), "counted", f->counted, "says", o ? o->says : NULL, "evidence", f->evidence);
 }
 
@@ -31,6 +31,51 @@ json_t *posture_report_json(const char *target, const struct posture_capture *c,
 			 "pack", POSTURE_PACK, "grade", r->grade, "score", r->grade ? json_integer(r->score) : json_null(), "coverage", (int)r->coverage,
 			 "observatory", observatory, "protocols", protocols(&c->tls), "results", results);
 }
+
+/* ---- and back --------------------------------------------------------------------------------------------------- */
+
+static int read_finding(const json_t *j, enum posture_profile profile, struct posture_report *out, struct err *err)
+{
+	const char *rule = json_string_value(json_object_get(j, "rule")), *outcome = json_string_value(json_object_get(j, "outcome")),
+		   *evidence = json_string_value(json_object_get(j, "evidence"));
+	const struct posture_rule *r = posture_rules;
+	while (r->id && (!rule || strcmp(r->id, rule) != 0))
+		r++;
+	if (!r->id || r->outcomes[0].points[profile] == NA || out->findings_len == POSTURE_RULES_MAX)
+		return err_set(err, ERR_INPUT, "no such rule in this profile");
+	for (size_t i = 0; i < out->findings_len; i++)
+		if (out->findings[i].rule == r)
+			return err_set(err, ERR_INPUT, "%s: twice", r->id);
+	struct posture_finding *f = &out->findings[out->findings_len++];
+	*f = (struct posture_finding){.rule = r};
+	const struct posture_outcome *o = r->outcomes;
+	while (outcome && o->name && strcmp(o->name, outcome) != 0)
+		o++;
+	if (outcome && !o->name)
+		return err_set(err, ERR_INPUT, "%s: no such outcome", r->id);
+	f->outcome = outcome ? o : NULL;
+	posture_evidence(f, "%s", evidence ? evidence : "");
+	return 0;
+}
+
+int posture_report_read(const json_t *report, enum posture_profile *profile, struct posture_report *out, struct err *err)
+{
+	const json_t *results = json_object_get(report, "results");
+	const char *p = json_string_value(json_object_get(report, "profile"));
+	*out = (struct posture_report){0};
+	if (!p || !json_is_array(results))
+		return err_set(err, ERR_INPUT, "not a posture report");
+	*profile = strcmp(p, posture_profile_names[PROFILE_WEB]) == 0 ? PROFILE_WEB : PROFILE_API;
+	for (size_t i = 0; i < json_array_size(results); i++)
+		if (read_finding(json_array_get(results, i), *profile, out, err) < 0)
+			return -1;
+	if (out->findings_len == 0)
+		return err_set(err, ERR_INPUT, "a report without results");
+	posture_total(out, *profile);
+	return 0;
+}
+
+/* ---- for people ------------------------------------------------------------------------------------------------- */
 
 static const char *text(const json_t *o, const char *name, const char *otherwise)
 {

@@ -14,6 +14,11 @@
  * grade and score are null when nothing could be observed; points are null for unknown.
  */
 json_t *posture_report_json(const char *target, const struct posture_capture *c, const struct posture_report *r);
+/*
+ * The other way: rules and outcomes by their names, evidence; points and score are made again.  Rules and outcomes that the
+ * table doesn't have are refused (ERR_INPUT), as is a rule twice.
+ */
+int posture_report_read(const json_t *report, enum posture_profile *profile, struct posture_report *out, struct err *err);
 /* The same object as lines; colour when asked. */
 void posture_report_print(const json_t *report, bool colour, struct buf *out);
 /* The table of rules. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "prober/private.h"
 
 enum { HOPS_MAX = 10, BODY_MAX = 2 << 20, HEADERS_MAX = 200, HEADER_BYTES = 64 << 10, COOKIES_MAX = 200, CONNECT_MS = 5000, TOTAL_MS = 10000 };
@@ -20,6 +21,7 @@ struct session {
 	const struct probe_roots *roots;
 	struct arena *a;
 	CURL *curl;
+	int64_t until_ms;
 	bool home;		/* this request may go to a private address */
 	/* the request under way */
 	struct posture_header *headers;
@@ -147,7 +149,8 @@ static bool prepare(struct session *s, const char *url, const char *method, stru
 {
 	s->headers = arena_alloc(s->a, HEADERS_MAX * sizeof *s->headers);
 	s->headers_len = s->header_bytes = s->body_len = 0;
-	bool ok = s->headers != NULL;
+	int64_t left = s->until_ms - clock_mono_ms();
+	bool ok = s->headers != NULL && left > 0;
 	ok &= SET(CURLOPT_URL, url) == CURLE_OK && SET(CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
 	SET(CURLOPT_HTTPGET, 1L);
 	SET(CURLOPT_CUSTOMREQUEST, strcmp(method, "GET") == 0 ? NULL : method);
@@ -159,7 +162,7 @@ static bool prepare(struct session *s, const char *url, const char *method, stru
 	SET(CURLOPT_NOPROXY, "*");
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-	SET(CURLOPT_TIMEOUT_MS, (long)TOTAL_MS);
+	SET(CURLOPT_TIMEOUT_MS, (long)(left < TOTAL_MS ? left : TOTAL_MS));
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, s);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -359,9 +362,9 @@ static void security_txt(struct session *s, struct posture_document *d)
 	}
 }
 
-void fetches(const struct probe_target *t, const struct probe_roots *roots, struct probe *p)
+void fetches(const struct probe_target *t, const struct probe_roots *roots, struct probe *p, int64_t until_ms)
 {
-	struct session s = {.target = t, .roots = roots, .a = &p->arena, .curl = curl_easy_init()};
+	struct session s = {.target = t, .roots = roots, .a = &p->arena, .curl = curl_easy_init(), .until_ms = until_ms};
 	struct posture_capture *c = &p->capture;
 	struct visit page = {0};
 	s.cookies = arena_alloc(s.a, COOKIES_MAX * sizeof *s.cookies);

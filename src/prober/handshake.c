@@ -25,6 +25,7 @@ struct question {
 };
 
 struct place {
+	int64_t until_ms;	/* of all handshakes */
 	struct sockaddr_storage addr;
 	socklen_t len;
 	int family;
@@ -47,6 +48,12 @@ static bool wait_for(int fd, short events, int64_t until_ms)
 	}
 }
 
+static int64_t sooner(int64_t until_ms, int64_t ms)
+{
+	int64_t t = clock_mono_ms() + ms;
+	return t < until_ms ? t : until_ms;
+}
+
 /* A connected non-blocking socket, or -1 with errno. */
 static int dial(const struct place *p)
 {
@@ -59,7 +66,7 @@ static int dial(const struct place *p)
 	e = errno;
 	if (e == EINPROGRESS) {
 		e = ETIMEDOUT;
-		if (wait_for(fd, POLLOUT, clock_mono_ms() + CONNECT_MS) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &n) == 0 && e == 0)
+		if (wait_for(fd, POLLOUT, sooner(p->until_ms, CONNECT_MS)) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &n) == 0 && e == 0)
 			return fd;
 	}
 	close(fd);
@@ -68,7 +75,7 @@ static int dial(const struct place *p)
 }
 
 /* The first address that takes a connection; -1 with why. */
-static int find(const struct probe_target *t, struct place *out, const char **why)
+static int find(const struct probe_target *t, int64_t until_ms, struct place *out, const char **why)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *list;
 	char port[8];
@@ -82,7 +89,7 @@ static int find(const struct probe_target *t, struct place *out, const char **wh
 	for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
 		if (a->ai_addrlen > sizeof out->addr)
 			continue;
-		*out = (struct place){.len = a->ai_addrlen, .family = a->ai_family};
+		*out = (struct place){.until_ms = until_ms, .len = a->ai_addrlen, .family = a->ai_family};
 		memcpy(&out->addr, a->ai_addr, a->ai_addrlen);
 		fd = dial(out);
 		if (fd < 0 && errno == ECONNREFUSED)
@@ -111,9 +118,8 @@ static SSL_CTX *context(const struct question *q)
 }
 
 /* Refused is what the other side says by TLS or by hanging up; running out of time says nothing. */
-static enum tried shake(SSL *ssl, int fd)
+static enum tried shake(SSL *ssl, int fd, int64_t until)
 {
-	int64_t until = clock_mono_ms() + HANDSHAKE_MS;
 	for (;;) {
 		ERR_clear_error();
 		int r = SSL_connect(ssl);
@@ -144,14 +150,14 @@ static void keep_certs(SSL *ssl, struct arena *a, struct posture_tls *tls)
 }
 
 /* fd is taken over; certs are kept when a isn't NULL. */
-static enum tried question(const struct probe_target *t, int fd, const struct question *q, struct arena *a, struct posture_tls *tls)
+static enum tried question(const struct probe_target *t, const struct place *p, int fd, const struct question *q, struct arena *a, struct posture_tls *tls)
 {
 	enum tried r = NOT_TRIED;
 	SSL_CTX *ctx = context(q);
 	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
 	bool name = strspn(t->host, "0123456789.") != strlen(t->host) && !strchr(t->host, ':');
 	if (ssl && SSL_set_fd(ssl, fd) == 1 && (!name || SSL_set_tlsext_host_name(ssl, t->host) == 1))
-		r = shake(ssl, fd);
+		r = shake(ssl, fd, sooner(p->until_ms, HANDSHAKE_MS));
 	if (r == TRY_ACCEPTED && a)
 		keep_certs(ssl, a, tls);
 	if (r == TRY_ACCEPTED)
@@ -166,20 +172,20 @@ static enum tried question(const struct probe_target *t, int fd, const struct qu
 static enum tried again(const struct probe_target *t, const struct place *p, const struct question *q)
 {
 	int fd = dial(p);
-	return fd < 0 ? NOT_TRIED : question(t, fd, q, NULL, NULL);
+	return fd < 0 ? NOT_TRIED : question(t, p, fd, q, NULL, NULL);
 }
 
-void handshakes(const struct probe_target *t, struct arena *a, struct posture_tls *tls)
+void handshakes(const struct probe_target *t, struct arena *a, struct posture_tls *tls, int64_t until_ms)
 {
 	static const char all[] = "ALL:!aNULL:!eNULL:@SECLEVEL=0";
 	struct place p;
 	const struct question any = {TLS1_VERSION, TLS1_3_VERSION, all}, null = {TLS1_VERSION, TLS1_2_VERSION, "aNULL:eNULL:@SECLEVEL=0"},
 			      secret = {TLS1_VERSION, TLS1_2_VERSION, "ECDHE:DHE:!aNULL:!eNULL:@SECLEVEL=0"};
-	int fd = find(t, &p, &tls->why_not);
+	int fd = find(t, until_ms, &p, &tls->why_not);
 	if (fd < 0)
 		return;
 	tls->why_not = "no handshake succeeds";
-	tls->spoken = question(t, fd, &any, a, tls);
+	tls->spoken = question(t, &p, fd, &any, a, tls);
 	if (tls->spoken != TRY_ACCEPTED)
 		return;
 	tls->why_not = NULL;

@@ -153,9 +153,10 @@ void probe_run(const struct probe_target *t, const struct probe_roots *roots, in
 	*out = (struct probe){.capture = {.host = t->host, .profile = t->profile, .cleartext_only = t->cleartext,
 					  .loopback = is_loopback(t->host), .at = now, .roots = roots->store}};
 	arena_init(&out->arena, CAPTURE_MAX);
+	int64_t began = clock_mono_ms();
 	if (!t->cleartext)
-		handshakes(t, &out->arena, &out->capture.tls);
-	fetches(t, roots, out);
+		handshakes(t, &out->arena, &out->capture.tls, began + HANDSHAKES_MS);
+	fetches(t, roots, out, began + PROBE_MS);
 }
 
 void probe_release(struct probe *p)

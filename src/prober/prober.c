@@ -16,6 +16,7 @@ static struct prober {
 	uv_loop_t loop;
 	struct channel_watch watch;
 	struct probe_roots *roots;
+	struct err no_roots;	/* why, when roots is NULL */
 	size_t running;
 } prober;
 
@@ -65,8 +66,8 @@ static void on_probe(struct message *m)
 	const char *url = json_string_value(json_object_get(m->body, "url"));
 	struct err err;
 	struct job *j = xcalloc(1, sizeof *j);
-	if (prober.running >= AT_ONCE) {
-		answer(m->from, m->body, NULL, "too many probes at once");
+	if (prober.running >= AT_ONCE || !prober.roots) {
+		answer(m->from, m->body, NULL, prober.roots ? "too many probes at once" : prober.no_roots.msg);
 		free(j);
 		return;
 	}
@@ -99,7 +100,12 @@ static int begin(struct child *c, struct err *err)
 	prober.c = c;
 	if (uv_loop_init(&prober.loop) < 0)
 		return err_set(err, ERR_IO, "no event loop");
-	if (probe_init(err) < 0 || probe_roots_load(child_str(c, "probe_roots", NULL), &prober.roots, err) < 0 || child_confine(c, err) < 0)
+	if (probe_init(err) < 0)
+		return -1;
+	/* Without roots nothing can be judged; the rest of Weir serves all the same. */
+	if (probe_roots_load(child_str(c, "posture_roots", NULL), &prober.roots, &prober.no_roots) < 0)
+		say(SAY_ERROR, "posture-roots", "why", S(prober.no_roots.msg), NULL);
+	if (child_confine(c, err) < 0)
 		return -1;
 	if (channel_watch_start(&prober.loop, &prober.watch, c->channel, on_message, NULL, err) < 0)
 		return -1;

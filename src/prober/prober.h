@@ -42,7 +42,7 @@ struct probe {
 	struct posture_capture capture;
 };
 /*
- * Never fails: what couldn't be had is unknown in the capture.  At most about a minute.  Several threads may each run
+ * Never fails: what couldn't be had is unknown in the capture.  At most about 25 seconds, and the time of a name's resolution.  Several threads may each run
  * one with the same roots.
  */
 void probe_run(const struct probe_target *t, const struct probe_roots *roots, int64_t now, struct probe *out);

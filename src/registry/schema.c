@@ -169,5 +169,36 @@ const struct store_migration registry_migrations[] = {
 	 "  at INTEGER NOT NULL,"
 	 "  by TEXT NOT NULL"
 	 ") STRICT;"},
+	{"posture",
+	 "CREATE TABLE posture_grade ("			/* a row a probe that saw something */
+	 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	 "  vendor TEXT NOT NULL REFERENCES vendor(vendor),"
+	 "  host TEXT NOT NULL,"
+	 "  target TEXT NOT NULL,"
+	 "  profile TEXT NOT NULL CHECK (profile IN ('web', 'api')),"
+	 "  pack TEXT NOT NULL,"			/* of rules */
+	 "  grade TEXT NOT NULL,"
+	 "  score INTEGER NOT NULL,"
+	 "  coverage INTEGER NOT NULL,"			/* percent of the rules that were answered */
+	 "  at INTEGER NOT NULL"
+	 ") STRICT;"
+	 "CREATE INDEX posture_grade_vendor ON posture_grade (vendor, at, id);"
+	 "CREATE TABLE posture_result ("		/* of the newest */
+	 "  vendor TEXT NOT NULL REFERENCES vendor(vendor),"
+	 "  host TEXT NOT NULL,"
+	 "  rule TEXT NOT NULL,"
+	 "  version INTEGER NOT NULL,"
+	 "  outcome TEXT,"				/* NULL: unknown */
+	 "  verdict TEXT NOT NULL CHECK (verdict IN ('pass', 'warn', 'fail', 'unknown')),"
+	 "  evidence TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  n INTEGER NOT NULL,"			/* place in the report */
+	 "  PRIMARY KEY (vendor, host, rule)"
+	 ") STRICT;"
+	 "CREATE INDEX posture_result_host ON posture_result (host, rule);"
+	 "CREATE TABLE posture_probe ("
+	 "  vendor TEXT PRIMARY KEY REFERENCES vendor(vendor),"
+	 "  at INTEGER NOT NULL"			/* also in vain */
+	 ") STRICT;"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

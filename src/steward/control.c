@@ -138,6 +138,11 @@ static void handle(struct conn *c, json_t *request)
 		gather_start(c->s, "status", on_status, c);
 	} else if (control_peer(c->fd, c->s->users, c->who, sizeof c->who, &err) < 0) {
 		refuse(c, &err);
+	} else if (word && strcmp(word, "posture-run") == 0) {
+		c->state = WAIT;
+		uv_poll_stop(&c->poll);
+		uv_timer_stop(&c->timer);
+		posture_run(c->s, request, on_counted, c);
 	} else {
 		c->state = WAIT;
 		uv_poll_stop(&c->poll);

@@ -10,6 +10,7 @@
 #include "incident/incident.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "posture/book.h"
 
 enum { APPLY_MAX = 1000, EVENTS_SHOWN = 50 };
 
@@ -246,7 +247,7 @@ static const struct registry_word words[] = {
 
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
-	words, incident_words, api_words,
+	words, incident_words, api_words, posture_words,
 };
 
 static const struct registry_word *word_of(const char *word)

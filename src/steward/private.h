@@ -16,6 +16,7 @@ struct gather;
 struct conn;
 struct refresh;
 struct count;
+struct probing;
 
 struct steward {
 	struct child *c;
@@ -31,6 +32,8 @@ struct steward {
 	struct gather *gathers;
 	struct refresh *refreshes;
 	struct count *counts;
+	struct probing *probes;
+	uv_timer_t posture;
 	uv_timer_t tick;
 	uint64_t next_id;
 	bool stopping;
@@ -66,6 +69,10 @@ void steward_answer_after(struct steward *s, json_t *answer, answer_done done, v
  */
 void steward_answer_count(struct steward *s, json_t *answer, const char *who, answer_done done, void *arg);
 void count_take(struct steward *s, struct message *m);
+/* posture-run: has the prober look at a vendor's host, keeps the result, and calls done with the answer. */
+void posture_run(struct steward *s, const json_t *request, answer_done done, void *arg);
+void posture_take(struct steward *s, struct message *m);
+void posture_start(struct steward *s);	/* probes that are due, from now on */
 /* desk_tick, once a second from now. */
 void tick_start(struct steward *s);
 void tick_soon(struct steward *s);	/* something changed: not later than now */

@@ -57,7 +57,7 @@ static void on_stop(struct steward *s, struct message *m)
 static const struct {
 	const char *verb;
 	void (*handle)(struct steward *s, struct message *m);
-} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"refreshed", refresh_take}, {"answer", count_take}, {"stop", on_stop}};
+} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"refreshed", refresh_take}, {"answer", count_take}, {"probed", posture_take}, {"stop", on_stop}};
 
 static void on_message(struct message *m, void *arg)
 {
@@ -85,6 +85,7 @@ static int begin(struct steward *s, struct err *err)
 	if (control_start(s, child_fd(s->c, "control"), err) < 0 || api_start(s, child_fd(s->c, "api"), err) < 0)
 		return -1;
 	tick_start(s);
+	posture_start(s);
 	return child_ready(s->c, err);
 }
 

@@ -55,6 +55,7 @@ void message_release(struct message *m);
  *   keeper -> steward       contract-get {id, vendor, version}, event {id, seq, ...}
  *   steward -> keeper       contract {id, json, digest} , event-done {id}
  *   keeper -> courier       queue-drop {id, vendor, from, to}       courier -> keeper  queue-done {id, ok, why, dropped}
+ *   steward -> prober       probe {id, vendor, url, profile}        prober -> steward  probed {id, vendor, report | why}
  *   steward -> any          metrics {id}, status {id}               any -> steward     metrics-text {id, text}, status-is {id, ...}
  */
 

@@ -187,9 +187,11 @@ static int read_keys(struct handout *h, struct err *err)
 	return r;
 }
 
-static int read_tls(struct handout *h, struct err *err)
+static int read_pem(struct handout *h, struct err *err)
 {
 	const struct config *c = h->o->config;
+	if (c->posture_roots && handout_read_text(h->folder, c->posture_roots, PEM_MAX, &h->posture_roots, err) < 0)
+		return -1;
 	if (!c->tls_cert || !c->tls_key)
 		return 0;
 	if (handout_read_text(h->folder, c->tls_cert, PEM_MAX, &h->tls_cert, err) < 0)
@@ -282,7 +284,7 @@ static int open_all(struct handout *h, struct err *err)
 	if (lock_in(h->run, &h->lock, err) < 0)
 		return -1;
 	unlinkat(h->run, "ready.json", 0);
-	if (read_keys(h, err) < 0 || read_tls(h, err) < 0 || open_test_files(h, err) < 0)
+	if (read_keys(h, err) < 0 || read_pem(h, err) < 0 || open_test_files(h, err) < 0)
 		return -1;
 	for (enum mark m = 0; m < MARKS; m++)
 		if (make_mark(h, m, err) < 0)
@@ -322,6 +324,7 @@ void handout_release(struct handout *h)
 		wipe_text(&h->key_hex[k]);
 	wipe_text(&h->tls_cert);
 	wipe_text(&h->tls_key);
+	wipe_text(&h->posture_roots);
 }
 
 int handout_write_ready(const struct handout *h, struct err *err)
@@ -382,6 +385,7 @@ static json_t *boot_settings(const struct handout *h, enum role role)
 		{"gate_loops", c->gate_loops}, {"segment_bytes", c->segment_bytes}, {"segment_seconds", c->segment_seconds},
 		{"reserve_bytes", c->reserve_bytes}, {"body_bytes", c->body_bytes}, {"memory_bytes", c->memory_bytes},
 		{"connections", c->connections}, {"forget_seconds", c->forget_seconds}, {"dead_days", c->dead_days},
+		{"posture_hours", c->posture_hours},
 	};
 	json_t *s = json_object();
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -393,6 +397,8 @@ static json_t *boot_settings(const struct handout *h, enum role role)
 		json_object_set_new(s, "registry", json_sprintf("%s/state/registry.db", full ? full : h->o->dir));
 		free(full);
 	}
+	if (role == ROLE_PROBER && h->posture_roots)
+		json_object_set_new(s, "posture_roots", json_string(h->posture_roots));
 	if (role != ROLE_GATE)
 		return s;
 	if (h->tls_cert) {

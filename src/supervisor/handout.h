@@ -18,6 +18,7 @@ struct handout {
 	char gate_url[96], api_url[96];
 	int mark_rw[MARKS], mark_ro[MARKS];
 	char *key_hex[KEY_NAMES];	/* wiped by handout_release */
+	char *posture_roots;		/* PEM text, or NULL */
 	char *tls_cert, *tls_key;	/* PEM text, or NULL */
 	int clock;			/* run/clock in test builds, or -1 */
 	char broken[16];		/* run/broken in test builds */
