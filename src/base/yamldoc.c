@@ -317,3 +317,42 @@ bool word_name(struct span s)
 			return false;
 	return true;
 }
+
+/* ---- maps with fixed keys ---------------------------------------------------------------------------------------- */
+
+static void unknown_row(const struct ynode *key, const char *what, const struct yaml_row *rows, size_t n, struct diags *d)
+{
+	const char *names[32];
+	must(n <= sizeof names / sizeof *names);
+	for (size_t i = 0; i < n; i++)
+		names[i] = rows[i].name;
+	diags_add(d, DIAG_ERROR, key->line, key->col, CODE(unknown_key), "%s has no such key", what);
+	const char *near = diag_nearest(key->text.at, key->text.len, names, n);
+	if (near)
+		diags_hint(d, "did you mean %s?", near);
+}
+
+void yaml_rows(const struct ynode *map, const char *what, const struct yaml_row *rows, size_t n, struct diags *d, void *ctx)
+{
+	if (map->type != YN_MAP) {
+		if (!map->bad)
+			diags_add(d, DIAG_ERROR, map->line, map->col, CODE(wrong_shape), "%s is a map of keys", what);
+		return;
+	}
+	for (const struct ynode *v = map->first; v; v = v->next) {
+		size_t i = 0;
+		while (i < n && !span_eq(v->key->text, rows[i].name))
+			i++;
+		if (i == n && !v->bad)
+			unknown_row(v->key, what, rows, n, d);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct ynode *v = map->first;
+		while (v && !span_eq(v->key->text, rows[i].name))
+			v = v->next;
+		if (v && !v->bad)
+			rows[i].read(ctx, v);
+		else if (!v && rows[i].required)
+			diags_add(d, DIAG_ERROR, map->line, map->col, CODE(missing_key), "%s needs the key %s", what, rows[i].name);
+	}
+}

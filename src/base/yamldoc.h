@@ -41,6 +41,17 @@ struct ynode *yaml_tree(const char *text, size_t n, struct arena *a, struct diag
 /* Appends to a list or map; key NULL for a list. */
 void ynode_append(struct ynode *parent, struct ynode **last, struct ynode *key, struct ynode *child);
 
+/*
+ * A map with fixed keys: each row's key is given to read in the order of the rows; what is missing or unknown is reported.
+ * A node that isn't a map is reported as `what`.
+ */
+struct yaml_row {
+	const char *name;
+	bool required;
+	void (*read)(void *ctx, const struct ynode *v);
+};
+void yaml_rows(const struct ynode *map, const char *what, const struct yaml_row *rows, size_t n, struct diags *d, void *ctx);
+
 /* Decimal without sign, spaces or leading zeros, lo..hi. */
 bool word_int(struct span s, int64_t lo, int64_t hi, int64_t *out);
 /* A count of bytes: digits, then nothing, B, KiB, MiB, GiB or TiB; 1..2^53. */

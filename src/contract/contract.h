@@ -29,6 +29,9 @@ struct contract *contract_from_json(const char *json, size_t n, struct err *err)
 /* The published JSON Schema (draft 2020-12) of the file format. */
 const char *contract_schema(void);
 
+/* A duration as contracts write it: ISO 8601 without fractions; a year counts 365 days, a month 30. */
+bool duration_parse(struct span s, int64_t *seconds);
+
 /* What changes from a to b, a line each; wider is true when the vendor may receive more. */
 struct contract_change {
 	bool wider;

@@ -91,8 +91,6 @@ extern const char *const contract_categories[];	/* catalog/fideslang.txt */
 bool country_known(struct span s);
 /* 2026-01-15 to days since 1970. */
 bool date_parse(struct span s, int64_t *days);
-/* ISO 8601 without fractions; a year counts 365 days, a month 30. */
-bool duration_parse(struct span s, int64_t *seconds);
 
 /* ---- canonical JSON ------------------------------------------------------------------------------------------- */
 

@@ -171,7 +171,7 @@ int decision_parse(const json_t *request, struct decision *d, struct err *err)
 	return check_whole(d, err);
 }
 
-/* ---- what it led to --------------------------------------------------------------------------------------------- */
+/* ---- what the registry knows -------------------------------------------------------------------------------------- */
 
 static json_t *waive_list(unsigned waive)
 {
@@ -181,6 +181,46 @@ static json_t *waive_list(unsigned waive)
 			json_array_append_new(list, json_string(requirement_names[q]));
 	return list;
 }
+
+json_t *decision_question(const struct decision *d)
+{
+	bool approve = d->kind == DECIDE_APPROVE;
+	return json_pack("{s:s, s:I, s:b, s:o}", "vendor", d->vendor, "version", (json_int_t)(approve ? d->version : 0), "approve", approve,
+			 "waive", waive_list(d->waive));
+}
+
+static unsigned requirements(const json_t *list)
+{
+	unsigned bits = 0;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		for (int q = 0; q < REQUIREMENTS; q++)
+			if (json_is_string(json_array_get(list, i)) &&
+			    strcmp(requirement_names[q], json_string_value(json_array_get(list, i))) == 0)
+				bits |= 1U << q;
+	return bits;
+}
+
+/* What the registry left out is the strictest. */
+static enum flow asked_of(const json_t *answer, const char *name)
+{
+	const json_t *v = json_object_get(answer, name);
+	json_int_t f = json_is_integer(v) ? json_integer_value(v) : FLOW_QUARANTINED;
+	return f >= FLOW_OPEN && f <= FLOW_QUARANTINED ? (enum flow)f : FLOW_QUARANTINED;
+}
+
+enum flow decision_learn(struct decision *d, const json_t *answer)
+{
+	d->person = asked_of(answer, "person");
+	d->met = requirements(json_object_get(answer, "met"));
+	d->waivable = requirements(json_object_get(answer, "waivable"));
+	for (int q = 0; q < REQUIREMENTS; q++) {
+		const char *s = json_string_value(json_object_get(json_object_get(answer, "unmet"), requirement_names[q]));
+		snprintf(d->unmet[q], sizeof d->unmet[q], "%s", s ? s : "");
+	}
+	return asked_of(answer, "others");
+}
+
+/* ---- what it led to --------------------------------------------------------------------------------------------- */
 
 static json_t *moment(int64_t at)
 {

@@ -36,7 +36,10 @@ struct decision {
 	unsigned waive;			/* approve */
 	int64_t until;			/* approve with waive: the waiver's end, 24:00 UTC of the day named */
 	uint64_t serial, from, to;	/* drain, drop: inclusive range of sequence numbers */
-	enum flow person;		/* approve: what a person asks, as the registry says; the keeper's to fill */
+	/* approve, as the registry says; the keeper's to fill: */
+	enum flow person;		/* what a person asks */
+	unsigned met, waivable;		/* requirements that hold; those that a rule which holds now can be set aside by */
+	char unmet[REQUIREMENTS][120];	/* what is found instead; "": nothing */
 };
 
 struct decided {
@@ -60,6 +63,10 @@ int decision_kind_of(const char *word);
  * missing reason and a waiver without an end are ERR_INPUT.
  */
 int decision_parse(const json_t *request, struct decision *d, struct err *err) __attribute__((warn_unused_result));
+
+/* The registry is asked with contract-get (without its id); d learns person, met, waivable and unmet from the answer. */
+json_t *decision_question(const struct decision *d);
+enum flow decision_learn(struct decision *d, const json_t *answer);	/* what rules and incidents ask */
 
 json_t *decided_to_json(const struct decided *x);
 int decided_from_json(const json_t *j, struct decided *x, struct err *err) __attribute__((warn_unused_result));

@@ -150,10 +150,10 @@ static void enter(struct keeper *k, struct job *j, enum state s)
 
 static void ask(struct keeper *k, struct job *j)
 {
-	int64_t version = j->d.kind == DECIDE_APPROVE ? j->d.version : 0;
+	json_t *body = decision_question(&j->d);
+	json_object_set_new(body, "id", json_integer((json_int_t)j->id));
 	enter(k, j, ASK);
-	keeper_send(k, ROLE_STEWARD, "contract-get",
-		    json_pack("{s:I, s:s, s:I}", "id", (json_int_t)j->id, "vendor", j->d.vendor, "version", (json_int_t)version));
+	keeper_send(k, ROLE_STEWARD, "contract-get", body);
 }
 
 static void record(struct keeper *k, struct job *j, enum state s)
@@ -258,14 +258,6 @@ static void job_start(struct keeper *k)
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
 
-/* What the registry left out is the strictest. */
-static enum flow asked_of(const json_t *body, const char *name)
-{
-	const json_t *v = json_object_get(body, name);
-	json_int_t f = json_is_integer(v) ? json_integer_value(v) : FLOW_QUARANTINED;
-	return f >= FLOW_OPEN && f <= FLOW_QUARANTINED ? (enum flow)f : FLOW_QUARANTINED;
-}
-
 static int proposed_of(const struct job *j, const json_t *body, struct contract **out, struct err *err)
 {
 	const char *json = json_string_value(json_object_get(body, "json"));
@@ -285,8 +277,8 @@ static void on_contract(struct keeper *k, struct job *j, const struct message *m
 		fail(k, j, &err);
 		return;
 	}
-	j->d.person = asked_of(m->body, "person");
-	bool made = make_next(k, j, asked_of(m->body, "others"), &proposed);
+	enum flow others = decision_learn(&j->d, m->body);
+	bool made = make_next(k, j, others, &proposed);
 	contract_free(&proposed);
 	if (!made)
 		return;

@@ -356,15 +356,21 @@ static int unmet(const struct decision *d, const struct contract *c, struct err 
 {
 	const struct requires *q = &c->requires;
 	unsigned needs = (q->assessment ? 1U << REQUIRE_ASSESSMENT : 0) | (q->posture ? 1U << REQUIRE_POSTURE : 0);
-	if (d->waive & ~needs)
+	unsigned idle = d->waive & ~(needs | d->waivable), missing = needs & ~(d->waive | d->met);
+	const char *found;
+	if (idle)
 		return err_set(err, ERR_INPUT, "%s@%" PRId64 " doesn't require %s, so there is nothing to waive", d->vendor, d->version,
-			       d->waive & ~needs & 1U << REQUIRE_ASSESSMENT ? "an assessment" : "a posture");
-	if ((needs & ~d->waive) & 1U << REQUIRE_ASSESSMENT)
-		return err_set(err, ERR_DENIED, "%s@%" PRId64 " requires an assessment (%.*s) and there is none; do one, or "
-			       "--waive assessment --until DATE", d->vendor, d->version, (int)q->standard.len, q->standard.at);
-	if ((needs & ~d->waive) & 1U << REQUIRE_POSTURE)
-		return err_set(err, ERR_DENIED, "%s@%" PRId64 " requires posture grade %.*s and there is none; probe the vendor, or "
-			       "--waive posture --until DATE", d->vendor, d->version, (int)q->grade.len, q->grade.at);
+			       idle & 1U << REQUIRE_ASSESSMENT ? "an assessment" : "a posture");
+	found = d->unmet[REQUIRE_ASSESSMENT];
+	if (missing & 1U << REQUIRE_ASSESSMENT)
+		return err_set(err, ERR_DENIED, "%s@%" PRId64 " requires an assessment (%.*s) and %s; do one, or "
+			       "--waive assessment --until DATE", d->vendor, d->version, (int)q->standard.len, q->standard.at,
+			       *found ? found : "there is none");
+	found = d->unmet[REQUIRE_POSTURE];
+	if (missing & 1U << REQUIRE_POSTURE)
+		return err_set(err, ERR_DENIED, "%s@%" PRId64 " requires posture grade %.*s and %s; probe the vendor, or "
+			       "--waive posture --until DATE", d->vendor, d->version, (int)q->grade.len, q->grade.at,
+			       *found ? found : "there is none");
 	return 0;
 }
 

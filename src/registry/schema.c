@@ -200,5 +200,53 @@ const struct store_migration registry_migrations[] = {
 	 "  vendor TEXT PRIMARY KEY REFERENCES vendor(vendor),"
 	 "  at INTEGER NOT NULL"			/* also in vain */
 	 ") STRICT;"},
+	{"assurance",
+	 "CREATE TABLE assessment ("
+	 "  id INTEGER PRIMARY KEY,"
+	 "  vendor TEXT NOT NULL REFERENCES vendor(vendor),"
+	 "  standard TEXT NOT NULL,"
+	 "  version TEXT NOT NULL,"
+	 "  started INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  reviewed INTEGER"				/* every control answered; its age counts from here */
+	 ") STRICT;"
+	 "CREATE INDEX assessment_vendor ON assessment (vendor, standard);"
+	 "CREATE TABLE assess_answer ("
+	 "  assessment INTEGER NOT NULL REFERENCES assessment(id),"
+	 "  control TEXT NOT NULL,"
+	 "  answer TEXT NOT NULL CHECK (answer IN ('yes', 'partial', 'no', 'na')),"
+	 "  note TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  who TEXT NOT NULL,"
+	 "  PRIMARY KEY (assessment, control)"
+	 ") STRICT;"
+	 "CREATE TABLE evidence ("
+	 "  id INTEGER PRIMARY KEY,"
+	 "  assessment INTEGER NOT NULL REFERENCES assessment(id),"
+	 "  control TEXT NOT NULL,"
+	 "  name TEXT NOT NULL,"
+	 "  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),"
+	 "  bytes INTEGER NOT NULL,"
+	 "  valid_until INTEGER,"				/* first second in which it no longer holds; NULL: no end */
+	 "  at INTEGER NOT NULL,"
+	 "  who TEXT NOT NULL"
+	 ") STRICT;"
+	 "CREATE INDEX evidence_of ON evidence (assessment, control);"
+	 "CREATE TABLE assurance_rules (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL, sha256 TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
+	 "CREATE TABLE assurance_state ("
+	 "  vendor TEXT NOT NULL REFERENCES vendor(vendor),"
+	 "  rule TEXT NOT NULL,"
+	 "  since INTEGER NOT NULL,"			/* its condition has held since; grace counts from here */
+	 "  why TEXT NOT NULL,"
+	 "  PRIMARY KEY (vendor, rule)"
+	 ") STRICT;"
+	 "CREATE TABLE audit ("
+	 "  id INTEGER PRIMARY KEY,"
+	 "  vendor TEXT NOT NULL REFERENCES vendor(vendor),"
+	 "  at INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL,"
+	 "  report TEXT NOT NULL"
+	 ") STRICT;"
+	 "CREATE INDEX audit_vendor ON audit (vendor, at);"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

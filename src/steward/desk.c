@@ -1,18 +1,21 @@
 #include "steward/desk.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "assess/assess.h"
+#include "assurance/assurance.h"
 #include "base/say.h"
 #include "incident/incident.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
 #include "posture/book.h"
 
-enum { APPLY_MAX = 1000, EVENTS_SHOWN = 50 };
+enum { APPLY_MAX = 1000, EVENTS_SHOWN = 50, RULES_BYTES = 1 << 20 };
 
 static json_t *hex32(const uint8_t d[static 32])
 {
@@ -247,7 +250,7 @@ static const struct registry_word words[] = {
 
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
-	words, incident_words, api_words, posture_words,
+	words, incident_words, api_words, posture_words, assess_words, assurance_words,
 };
 
 static const struct registry_word *word_of(const char *word)
@@ -270,11 +273,54 @@ static json_t *close_answer(json_t *answer, int rc, const struct err *err)
 	return control_refusal(err);
 }
 
+/* ---- rules of the folder ------------------------------------------------------------------------------------------ */
+
+/* 1 there it is, 0 there is none, -1. */
+static int slurp(const char *path, struct buf *out, struct err *err)
+{
+	FILE *f = fopen(path, "rbe");
+	if (!f)
+		return errno == ENOENT ? 0 : err_sys(err, "%s", path);
+	size_t n = 1;
+	while (n && buf_reserve(out, 4096)) {
+		n = fread(out->data + out->len, 1, 4096, f);
+		out->len += n;
+	}
+	bool bad = ferror(f) || out->over;
+	fclose(f);
+	return bad ? err_set(err, ERR_LIMIT, "%s can't be read, or is too long", path) : 1;
+}
+
+static void say_diags(const struct diags *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		say(SAY_ERROR, "rules-refused", "line", I((int64_t)d->v[i].line), "code", S(d->v[i].code), "why", S(d->v[i].msg), NULL);
+}
+
+void desk_rules(struct registry *r, const char *dir, int64_t at)
+{
+	char *path = xasprintf("%s/assurance.yaml", dir);
+	struct buf text;
+	struct diags d;
+	struct err err;
+	buf_init(&text, RULES_BYTES);
+	diags_init(&d, path);
+	int got = slurp(path, &text, &err);
+	if (got >= 0)
+		got = assurance_use(r, got ? (const char *)text.data : NULL, text.len, "weir", at, &d, &err);
+	say_diags(&d);
+	if (got < 0)
+		say(SAY_ERROR, "rules-refused", "why", S(err.msg), NULL);
+	diags_release(&d);
+	buf_release(&text);
+	free(path);
+}
+
 /* ---- what follows ------------------------------------------------------------------------------------------------- */
 
 /* What capabilities look at once a second, and behind every request that may have changed something. */
 static const struct registry_tick *const ticks[] = {
-	NULL,
+	&assurance_tick, NULL,
 };
 
 static bool listed(const json_t *list, const char *vendor)
@@ -346,7 +392,44 @@ json_t *desk_do(struct registry *r, const json_t *request, const char *who, int6
 
 /* ---- the keeper's ----------------------------------------------------------------------------------------------- */
 
-static int contract_get(struct registry *r, const json_t *body, json_t *answer, struct err *err)
+static json_t *requirements(unsigned bits)
+{
+	json_t *list = json_array();
+	for (int q = 0; q < REQUIREMENTS; q++)
+		if (bits & 1U << q)
+			json_array_append_new(list, json_string(requirement_names[q]));
+	return list;
+}
+
+/* What the rules make of an approval with these waivers: what is met, and the flow they would then ask for. */
+static int would(struct registry *r, const struct registry_contract *row, const json_t *waive, int64_t at, enum flow incident, json_t *answer,
+		 struct err *err)
+{
+	struct assurance_would w;
+	unsigned bits = 0;
+	struct contract *c = contract_from_json(row->json, row->json_len, err);
+	if (!c)
+		return -1;
+	for (size_t i = 0; i < json_array_size(waive); i++)
+		for (int q = 0; q < REQUIREMENTS; q++)
+			if (strcmp(requirement_names[q], json_string_value(json_array_get(waive, i))) == 0)
+				bits |= 1U << q;
+	int rc = assurance_would(r, row->vendor, c, bits, at, &w, err);
+	contract_free(&c);
+	if (rc < 0)
+		return -1;
+	json_t *unmet = json_object();
+	for (int q = 0; q < REQUIREMENTS; q++)
+		if (w.unmet[q][0])
+			json_object_set_new(unmet, requirement_names[q], json_string(w.unmet[q]));
+	json_object_set_new(answer, "others", json_integer(w.flow > incident ? w.flow : incident));
+	json_object_set_new(answer, "met", requirements(w.met));
+	json_object_set_new(answer, "waivable", requirements(w.waivable));
+	json_object_set_new(answer, "unmet", unmet);
+	return 0;
+}
+
+static int contract_get(struct registry *r, const json_t *body, int64_t at, json_t *answer, struct err *err)
 {
 	const char *name = json_string_value(json_object_get(body, "vendor"));
 	int64_t version = json_integer_value(json_object_get(body, "version"));
@@ -364,15 +447,16 @@ static int contract_get(struct registry *r, const json_t *body, json_t *answer, 
 		return -1;
 	json_object_set_new(answer, "digest", hex32(c.digest));
 	json_object_set_new(answer, "json", json_stringn(c.json, c.json_len));
+	int rc = json_is_true(json_object_get(body, "approve")) ? would(r, &c, json_object_get(body, "waive"), at, incident, answer, err) : 0;
 	registry_contract_release(&c);
-	return 0;
+	return rc;
 }
 
-json_t *desk_contract_get(struct registry *r, const json_t *body)
+json_t *desk_contract_get(struct registry *r, const json_t *body, int64_t at)
 {
 	struct err err;
 	json_t *answer = json_object();
-	return close_answer(answer, contract_get(r, body, answer, &err), &err);
+	return close_answer(answer, contract_get(r, body, at, answer, &err), &err);
 }
 
 static int event(struct registry *r, const json_t *body, struct err *err)

@@ -34,6 +34,12 @@ bool answer_continues(json_t *answer, json_t **questions, json_t **then);
 void answer_merge(json_t *answer, json_t *more);
 
 /*
+ * The folder's assurance.yaml holds from now on, without one the built in rules; one with mistakes is logged, and the
+ * rules before it stay.
+ */
+void desk_rules(struct registry *r, const char *dir, int64_t at);
+
+/*
  * Everything that time or a change may have moved: each capability's tick, and plans that don't have the flow that is
  * asked for.  Adds the vendors to refresh to the array, each once; what fails is logged.
  */
@@ -44,8 +50,10 @@ int desk_refreshed(struct registry *r, const json_t *body, struct err *err) __at
 /*
  * The keeper's: {vendor, version} -> {others, person, digest, json}; version 0 gives no contract.  others: the strictest
  * flow that rules and incidents ask; person: what a person asks.
+ * For an approval (approve: true, waive: [..]) others is what the rules would then ask for, and there are met, waivable
+ * (requirements), unmet ({requirement: text}).
  */
-json_t *desk_contract_get(struct registry *r, const json_t *body);
+json_t *desk_contract_get(struct registry *r, const json_t *body, int64_t at);
 /* The keeper's: what it decided, or (found: true) found signed at its start. */
 json_t *desk_event(struct registry *r, const json_t *body);
 

@@ -40,14 +40,13 @@ static void taking_release(struct taking *t)
 static int ask(struct office *o, struct decision *d, struct taking *t, enum flow *others, struct err *err)
 {
 	uint8_t digest[32];
-	json_t *q = json_pack("{s:s, s:I}", "vendor", d->vendor, "version", (json_int_t)(d->kind == DECIDE_APPROVE ? d->version : 0));
-	json_t *a = desk_contract_get(o->registry, q);
+	json_t *q = decision_question(d);
+	json_t *a = desk_contract_get(o->registry, q, clock_now());
 	json_decref(q);
 	int r = control_check(a, err);
 	const json_t *json = json_object_get(a, "json");
 	const char *hex = json_string_value(json_object_get(a, "digest"));
-	*others = (enum flow)json_integer_value(json_object_get(a, "others"));
-	d->person = (enum flow)json_integer_value(json_object_get(a, "person"));
+	*others = decision_learn(d, a);
 	if (r == 0 && d->kind == DECIDE_APPROVE)
 		r = hex && hex_decode(hex, strlen(hex), digest, 32)
 			    ? keeper_contract(json_string_value(json), json_string_length(json), digest, d->vendor, d->version, &t->proposed, err)
@@ -135,6 +134,8 @@ static int open_office(const char *dir, struct office *o, struct err *err)
 		r = open_keys(dir, &o->books, err);
 	if (r == 0)
 		r = registry_open(db, &o->registry, err);
+	if (r == 0)
+		desk_rules(o->registry, dir, clock_now());
 	free(db);
 	free(plans);
 	return r;

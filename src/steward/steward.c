@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/say.h"
 #include "crypt/crypt.h"
 #include "steward/desk.h"
@@ -27,7 +28,7 @@ static void answer_keeper(struct steward *s, const struct message *m, const char
 
 static void on_contract_get(struct steward *s, struct message *m)
 {
-	answer_keeper(s, m, "contract", desk_contract_get(s->registry, m->body));
+	answer_keeper(s, m, "contract", desk_contract_get(s->registry, m->body, clock_now()));
 }
 
 static void on_event(struct steward *s, struct message *m)
@@ -69,6 +70,19 @@ static void on_message(struct message *m, void *arg)
 			verbs[i].handle(s, m);
 }
 
+/* The folder is two above the registry's file. */
+static void load_rules(struct steward *s, const char *registry)
+{
+	char *dir = xstrdup(registry);
+	for (int up = 0; up < 2; up++) {
+		char *slash = strrchr(dir, '/');
+		if (slash)
+			*slash = 0;
+	}
+	desk_rules(s->registry, dir, clock_now());
+	free(dir);
+}
+
 /* The registry opens before the sandbox closes: SQLite goes by paths, and keeps database, WAL and index open. */
 static int begin(struct steward *s, struct err *err)
 {
@@ -77,6 +91,7 @@ static int begin(struct steward *s, struct err *err)
 		return err_set(err, ERR_IO, "no event loop");
 	if (crypt_init(err) < 0 || registry_open(path, &s->registry, err) < 0)
 		return -1;
+	load_rules(s, path);
 	s->users = users_load();
 	if (child_confine(s->c, err) < 0)
 		return -1;
