@@ -411,16 +411,45 @@ static void plain_member(struct walk *w, const struct node *k, const char *key, 
 	leaf_left(w, k->act->leaf);
 }
 
+/* A named member, its value a scalar from value to end, a string without escapes.  False: read the object again as a link. */
+static bool easy_member(struct walk *w, const struct node *k, const char *key, const char *close, const char *value,
+			const char *end, uint64_t visit_no, bool *first)
+{
+	const size_t quotes = *value == '"', len = (size_t)(end - value), mark = w->b->len;
+	bool kept = true;
+	w->sc->seen[k->id] = visit_no;
+	if (k->plain && (!quotes || len - 2 <= k->plain_max) && (!w->env->detect || keep_clean(w, k->act, value, (uint32_t)len))) {
+		plain_member(w, k, key, close, value, end, *first);
+	} else {
+		const char c = *value;
+		const struct value v = {.type = quotes || c == 't' || c == 'f' || c == 'n' ? c : '0',
+					.at = value + quotes, .len = (uint32_t)(len - 2 * quotes)};
+		if (!*first)
+			putc_raw(w->b, ',');
+		put(w->b, key, (size_t)(close + 1 - key));
+		putc_raw(w->b, ':');
+		if (!scalar_value(w, k, &v, &kept))
+			return false;
+	}
+	if (!kept) {
+		w->b->len = mark;
+		return true;
+	}
+	*first = false;
+	w->sc->done[k->id] = visit_no;
+	w->operation_seen |= k->operation;
+	return true;
+}
+
 /*
- * The ordinary members of an object: a key of plain ASCII whose value is dropped, or is such a string, a number or a
- * literal under a bare `keep` that the detectors pass.  *open is the quote of the first key.  Stops at the quote of the
- * first member that is anything else (*open; pos is behind it) and at the closing brace.
+ * The ordinary members of an object: a key of plain ASCII whose value is such a string, a number or a literal, or is
+ * dropped whatever it is.  *open is the quote of the first key.  Stops at the quote of the first member that is anything
+ * else (*open; pos is behind it) and at the closing brace.
  */
 static bool easy_members(struct walk *w, const struct node *n, uint64_t visit_no, uint32_t depth, uint32_t *open, bool *first)
 {
 	struct json_scan *const s = w->s;
 	const char *const t = s->text;
-	const bool detect = w->env->detect;
 	const char *key = t + *open, *p;
 	uint32_t end;
 	for (;;) {
@@ -432,29 +461,22 @@ static bool easy_members(struct walk *w, const struct node *n, uint64_t visit_no
 			break;
 		const char *value = json_space(p + 1);
 		const struct node *k = node_child(n, key + 1, (uint32_t)(close - key - 1));
-		const bool quoted = *value == '"';
-		if (k && (!k->plain || w->sc->seen[k->id] == visit_no || *value == '{' || *value == '['))
+		const bool box = *value == '{' || *value == '[';
+		if (k && (box || k->flag || w->sc->seen[k->id] == visit_no))
 			break;
-		if (quoted) {
+		if (*value == '"') {
 			p = json_find_far(s, value + 1);
 			if (*p++ != '"')
 				break;
 		} else {
 			s->pos = (uint32_t)(value - t) + 1;
-			if (!(*value == '{' || *value == '[' ? json_skip(s, (uint32_t)(value - t), depth, &end)
-							     : json_scalar(s, (uint32_t)(value - t), &end)))
+			if (!(box ? json_skip(s, (uint32_t)(value - t), depth, &end) : json_scalar(s, (uint32_t)(value - t), &end)))
 				return false;
 			p = t + end;
 		}
-		if (k) {
-			size_t len = (size_t)(p - value) - 2 * quoted;
-			if ((quoted && len > k->plain_max) || (detect && detect_maybe(value + quoted, len)))
-				break;
-			w->sc->seen[k->id] = w->sc->done[k->id] = visit_no;
-			plain_member(w, k, key, close, value, p, *first);
-			*first = false;
-		}
 		s->keys++;
+		if (k && !easy_member(w, k, key, close, value, p, visit_no, first))
+			return false;
 		p = json_space(p);
 		key = p;
 		if (*p != ',')
@@ -816,6 +838,7 @@ void apply_out_release(struct apply_out *o)
 		free(sc->done);
 		free(sc->notes);
 		crypt_wipe(sc->memo, sizeof sc->memo);
+		crypt_wipe(sc->said, sizeof sc->said);
 		free(sc);
 	}
 	*o = (struct apply_out){0};

@@ -469,6 +469,59 @@ static void within(void **state)
 
 /* ---- explain -------------------------------------------------------------------------------------------------------- */
 
+/* What is remembered within a request changes nothing: a batch gives what its objects give one by one. */
+static void repeats(void **state)
+{
+	(void)state;
+	static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "$city"};
+	static const char *const values[] = {
+		"1", "\"1\"", "12", "\"12\"", "1.5", "true", "\"true\"", "null", "\"\"", "[]", "{\"a\":1}", "\"abcdefgh\"", "\"abcdefghi\"",
+		"\"https://a.example.org/some/path/1234\"", "\"https://b.example.org/some/path/1234\"", "\"https://b.example.org/some/path/1234/\"",
+		"\"x@y.de\"", "\"mail bob@example.com or +14155550132\"", "\"2026-01-15T10:11:12Z\"", "\"2026-01-15T10:11:13Z\"", "4111111111111111",
+		"\"a\\u0062c\"", "\"abc\"", "\"Stra\xc3\x9f" "e\"", "1700000000", "1700000001", "-0", "1e2",
+		"\"https://www.example.org/a/very/long/way/to/say/hello/again/and/again/and/again/and/again/and/again/and/again\""};
+	enum { OBJECTS = 300 };
+	uint64_t found[DETECT_TYPES] = {0}, seed = 1;
+	struct buf all, want, one_text[OBJECTS];
+	struct run r;
+	run_init(&r, "events: [e, f]\nidentity: pseudonym\nfields:\n  properties.a: keep\n  properties.b: {keep: true, max: 3}\n  properties.c: {url: origin+path}\n"
+		     "  properties.d: {domain: true}\n  properties.e: {round: 0}\n  properties.f: {bucket: [0, 10]}\n  properties.g: {oneof: [1, \"12\", true]}\n"
+		     "  properties.h: {truncate: hour}\n  properties.i: {redact: all}\n  properties.j: {mask: 2}\n  properties.k: {pseudonym: other}\n"
+		     "  properties.$city: {keep: true, detect: off}\n", FLOW_OPEN);
+	buf_init(&all, 0);
+	buf_init(&want, 0);
+	buf_addc(&all, '[');
+	for (int i = 0; i < OBJECTS; i++) {
+		struct buf *b = &one_text[i];
+		buf_init(b, 0);
+		buf_addf(b, "{\"event\":\"%c\",\"properties\":{", "effg"[seed >> 40 & 3]);
+		for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			buf_addf(b, "%s\"%s\":%s", k ? "," : "", keys[k], values[(seed >> 33) % (sizeof values / sizeof *values)]);
+		}
+		buf_adds(b, "}}");
+		if (i)
+			buf_addc(&all, ',');
+		buf_add(&all, b->data, b->len);
+	}
+	buf_addc(&all, ']');
+	for (int i = 0; i < OBJECTS; i++) {
+		assert_int_equal(apply(&r, OBJECT_EVENT, (char *)one_text[i].data, false), 0);
+		buf_add(&want, r.out.bytes.data, r.out.bytes.len);
+		for (int t = 0; t < DETECT_TYPES; t++)
+			found[t] += r.out.found[t];
+		buf_release(&one_text[i]);
+	}
+	assert_int_equal(apply(&r, OBJECT_EVENT, (char *)all.data, false), 0);
+	assert_true(want.len > 10000 && found[DETECT_EMAIL] > 10);
+	assert_int_equal(r.out.bytes.len, want.len);
+	assert_memory_equal(r.out.bytes.data, want.data, want.len);
+	assert_memory_equal(r.out.found, found, sizeof found);
+	buf_release(&all);
+	buf_release(&want);
+	run_release(&r);
+}
+
 static char told[4096];
 static void tell(void *arg, const struct explained *e)
 {
@@ -504,7 +557,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(actions),   cmocka_unit_test(dressed_numbers), cmocka_unit_test(kept_bytes), cmocka_unit_test(duplicates), cmocka_unit_test(slots),
 		cmocka_unit_test(kinds),     cmocka_unit_test(minting),	   cmocka_unit_test(limits),	 cmocka_unit_test(restricting),
-		cmocka_unit_test(within),    cmocka_unit_test(explaining),
+		cmocka_unit_test(within),    cmocka_unit_test(explaining), cmocka_unit_test(repeats),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

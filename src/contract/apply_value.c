@@ -11,7 +11,7 @@ enum { HITS = 64 };
 
 static bool pad(struct buf *b)
 {
-	if (!buf_reserve(b, JSON_PAD))
+	if (b->len + JSON_PAD >= b->cap && !buf_reserve(b, JSON_PAD))
 		return false;
 	memset(b->data + b->len, 0, JSON_PAD);
 	return true;
@@ -43,7 +43,7 @@ bool text_clean(const struct walk *w, struct span text, unsigned types)
 {
 	struct detect_hit hit;
 	(void)w;
-	return !detect_maybe(text.at, text.len) || detect_scan(text.at, text.len, types, &hit, 1) == 0;
+	return detect_scan(text.at, text.len, types, &hit, 1) == 0;
 }
 
 static bool is_string(const struct value *v)
@@ -81,19 +81,46 @@ static unsigned types_of(const struct walk *w, const struct act *a)
 	return a->rule && a->action == ACT_REDACT ? a->rule->redact_types : 0;
 }
 
+/* Plain ASCII with nothing to escape?  False may mean that it wasn't looked at. */
+static bool surely_plain(const char *text, size_t n)
+{
+#if defined(__SSE2__)
+	for (size_t i = 0; i < n; i += 16) {
+		unsigned m = json_hits(text + i);
+		if (n - i < 16)
+			m &= (1u << (n - i)) - 1;
+		if (m)
+			return false;
+	}
+	return true;
+#else
+	(void)text;
+	return n == 0;
+#endif
+}
+
+/* String content without quotes; 64 bytes must be readable behind it. */
+static void text_add(struct walk *w, const char *text, size_t n)
+{
+	if (surely_plain(text, n))
+		put(w->b, text, n);
+	else
+		json_escape(w->b, text, n);
+}
+
 static void redacted_out(struct walk *w, struct span text, size_t cut, const struct detect_hit *hits, size_t n)
 {
 	struct buf *b = w->b;
 	size_t at = 0;
 	for (size_t i = 0; i < n && hits[i].start < cut; i++) {
-		json_escape(b, text.at + at, hits[i].start - at);
+		text_add(w, text.at + at, hits[i].start - at);
 		buf_adds(b, detect_placeholder(hits[i].type));
 		at = hits[i].end;
 		w->found |= 1u << hits[i].type;
 		w->out->found[hits[i].type]++;
 	}
 	if (at < cut)
-		json_escape(b, text.at + at, cut - at);
+		text_add(w, text.at + at, cut - at);
 }
 
 /*
@@ -106,14 +133,14 @@ static enum result text_out(struct walk *w, const struct act *a, struct span tex
 	struct detect_hit hits[HITS];
 	size_t cut = first_points(text, a->max), n = 0;
 	unsigned types = types_of(w, a);
-	if (types && detect_maybe(text.at, text.len))
+	if (types)
 		n = detect_scan(text.at, text.len, types, hits, HITS);
 	bool hit = n > 0 && hits[0].start < cut;
 	if (!hit && cut == text.len && raw)
 		return raw_out(w, raw);
-	buf_addc(w->b, '"');
+	putc_raw(w->b, '"');
 	redacted_out(w, text, cut, hits, n);
-	buf_addc(w->b, '"');
+	putc_raw(w->b, '"');
 	return hit ? R_REDACTED : R_CHANGED;
 }
 
@@ -221,10 +248,10 @@ static enum result pseudonym_out(struct walk *w, const struct value *v, struct s
 	const char *p = pseudonym(w, kind, rest, daily, !v->escaped && !v->transient, room);
 	if (!p)
 		return R_TYPE;
-	buf_addc(w->b, '"');
-	json_escape(w->b, text.at, prefix);
+	putc_raw(w->b, '"');
+	text_add(w, text.at, prefix);
 	buf_add(w->b, p, PSEUDONYM_LEN);
-	buf_addc(w->b, '"');
+	putc_raw(w->b, '"');
 	return R_CHANGED;
 }
 
@@ -479,7 +506,7 @@ static enum result (*const actions[ACTIONS])(struct walk *, const struct act *, 
 	[ACT_DOMAIN] = act_domain,
 };
 
-enum result act_run(struct walk *w, const struct act *a, const struct value *v)
+static enum result act_now(struct walk *w, const struct act *a, const struct value *v)
 {
 	if (a->slot && a->role == SLOT_ID)
 		return act_identity(w, a, v);
@@ -490,4 +517,44 @@ enum result act_run(struct walk *w, const struct act *a, const struct value *v)
 			return act_insert_id(w, a, v);
 	}
 	return actions[a->action](w, a, v);
+}
+
+/* ---- what came before ----------------------------------------------------------------------------------------------------- */
+
+bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t len)
+{
+	const uint32_t quotes = *at == '"';
+	uint64_t head, tail;
+	struct said *m = said_at(w->sc, a, at, len, &head, &tail);
+	if (said_is(w->sc, m, a, at, len, head, tail))
+		return m->result == R_KEPT;
+	if (detect_maybe(at + quotes, len - 2 * quotes))
+		return false;
+	*m = (struct said){.request = w->sc->request, .act = a, .at = at, .head = head, .tail = tail, .len = len, .result = R_KEPT};
+	return true;
+}
+
+enum result act_run(struct walk *w, const struct act *a, const struct value *v)
+{
+	const uint32_t quotes = is_string(v), len = v->len + 2 * quotes;
+	const char *at = v->at - quotes;
+	if (!a->repeats || v->escaped || v->transient || v->len > SAID_VALUE_MAX || w->explaining)
+		return act_now(w, a, v);
+	uint64_t head, tail;
+	struct said *m = said_at(w->sc, a, at, len, &head, &tail);
+	if (said_is(w->sc, m, a, at, len, head, tail)) {
+		enum result r = (enum result)m->result;
+		if (r <= R_REDACTED)
+			put(w->b, r == R_KEPT ? at : m->out, r == R_KEPT ? len : m->out_len);
+		return r;
+	}
+	size_t mark = w->b->len;
+	enum result r = act_now(w, a, v);
+	size_t made = w->b->len - mark;
+	if (w->found || w->b->over || (r != R_KEPT && made > SAID_OUT_MAX))	/* a hit is counted each time */
+		return r;
+	*m = (struct said){.request = w->sc->request, .act = a, .at = at, .head = head, .tail = tail, .len = len,
+			   .result = (uint8_t)r, .out_len = (uint8_t)(r == R_KEPT ? 0 : made)};
+	memcpy(m->out, w->b->data + mark, m->out_len);
+	return r;
 }

@@ -186,11 +186,20 @@ static void hash_place(struct plan *p, struct node *n)
 	}
 }
 
+/* Times and identifiers are seldom met twice, and are noted besides; a constant or a drop costs nothing. */
+static bool act_repeats(const struct act *a)
+{
+	return (!a->slot || a->role == SLOT_NAME || a->role == SLOT_KEEP) && a->action != ACT_PSEUDONYM &&
+	       a->action != ACT_CONST && a->action != ACT_DROP;
+}
+
 static void hash_table(struct plan *p, struct node *n)
 {
 	const struct act *a = n->act;
 	n->plain = a && !n->operation && a->leaf >= 0 && a->action == ACT_KEEP && n->attribute == ATTR_NONE && !n->kids_len && !n->element &&
 		   (!a->slot || a->role == SLOT_KEEP);
+	if (n->act)
+		n->act->repeats = act_repeats(a);
 	n->plain_max = a && a->max >= 0 && a->max < UINT32_MAX ? (uint32_t)a->max : UINT32_MAX;
 	if (n->table)
 		return;	/* done before: the fields of several operations are one subtree */

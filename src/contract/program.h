@@ -24,6 +24,7 @@ struct act {
 	unsigned rank;			/* SLOT_ID: place in the table, for the choice of the subject */
 	int leaf;			/* number, -1: nothing leaves here */
 	unsigned detect;		/* DETECT_* bits that the detectors look for in the result */
+	bool repeats;			/* what it makes of a value depends on the value alone, and is worth remembering */
 	int64_t max;
 };
 
@@ -147,6 +148,19 @@ struct memo {	/* a pseudonym made in this request */
 };
 enum { MEMOS = 1024 };
 
+/* What an action made of a value earlier in this request: most of a batch's values come again and again. */
+enum { SAIDS = 256, SAID_VALUE_MAX = 256, SAID_OUT_MAX = 78 };
+struct said {
+	uint64_t request;
+	const struct act *act;
+	const char *at;		/* the value, a string with its quotes, in the input */
+	uint64_t head, tail;	/* its first and last eight bytes */
+	uint32_t len;
+	uint8_t result;		/* enum result */
+	uint8_t out_len;
+	char out[SAID_OUT_MAX];	/* what was written, when it isn't the value itself (R_KEPT) */
+};
+
 struct note {	/* a line of --explain, kept until the object's fate is known */
 	const char *path, *action, *outcome, *reason;
 	struct span category;
@@ -161,6 +175,7 @@ struct scratch {
 	struct buf text;	/* unescaped */
 	struct buf made;	/* result of an action */
 	struct memo memo[MEMOS];
+	struct said said[SAIDS];
 	struct note *notes;
 	size_t notes_len, notes_cap;
 	struct buf path;	/* explain: where the walk is */
@@ -191,8 +206,27 @@ struct walk {
 /* apply.c: an identifier was met; the best one becomes the subject. */
 void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient);
 
+/* Place of a value in scratch.said. */
+static inline struct said *said_at(struct scratch *sc, const struct act *a, const char *at, uint32_t len, uint64_t *head, uint64_t *tail)
+{
+	uint64_t mask = key_mask[0][len < 16 ? len : 16];
+	memcpy(head, at, 8);
+	memcpy(tail, at + (len > 8 ? len - 8 : 0), 8);
+	*head &= mask;
+	*tail &= mask;
+	return &sc->said[((*head ^ (*tail << 29 | *tail >> 35)) + (uintptr_t)a + len) * 0x9e3779b97f4a7c15ull >> 56];
+}
+static inline bool said_is(const struct scratch *sc, const struct said *m, const struct act *a, const char *at, uint32_t len,
+			   uint64_t head, uint64_t tail)
+{
+	return m->request == sc->request && m->act == a && m->len == len && m->head == head && m->tail == tail &&
+	       (len <= 16 || memcmp(m->at, at, len) == 0);
+}
+
 /* apply_value.c: writes what is left of v at a place, or nothing when the result is R_TYPE or later. */
 enum result act_run(struct walk *w, const struct act *a, const struct value *v);
+/* Does a bare keep pass this value (a string with its quotes) of plain ASCII, as far as the detectors are concerned? */
+bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t len);
 /* Unescaped text of a string; false when lossless is asked for and it holds a lone surrogate.  Lives until the next call. */
 bool value_text(struct walk *w, const struct value *v, bool lossless, struct span *out);
 /* Does this text pass the detectors? */
