@@ -90,6 +90,17 @@ ssize_t base64_decode(const char *in, size_t n, void *out)
 	return o - (uint8_t *)out;
 }
 
+/* Forty bits as eight characters, in the order of a big-endian word: all eight at once. */
+static uint64_t base32_eight(uint64_t v)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	v = (v & 0x000000fffff00000u) << 12 | (v & 0x00000000000fffffu);
+	v = (v & 0x000ffc00000ffc00u) << 6 | (v & 0x000003ff000003ffu);
+	v = (v & 0x03e003e003e003e0u) << 3 | (v & 0x001f001f001f001fu);
+	uint64_t digits = (v + ones * (0x80 - 26)) >> 7 & ones;	/* 26 and more are written as 2 to 7 */
+	return v + ones * 'a' - digits * ('a' - ('2' - 26));
+}
+
 size_t base32_encode(const void *in, size_t n, char *out)
 {
 	static const char abc[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -97,6 +108,11 @@ size_t base32_encode(const void *in, size_t n, char *out)
 	char *o = out;
 	uint32_t acc = 0;
 	int bits = 0;
+	for (; n >= 5; n -= 5, p += 5, o += 8) {
+		uint64_t eight = __builtin_bswap64(base32_eight((uint64_t)p[0] << 32 | (uint64_t)p[1] << 24 | (uint64_t)p[2] << 16 |
+								(uint64_t)p[3] << 8 | p[4]));
+		memcpy(o, &eight, 8);
+	}
 	for (size_t i = 0; i < n; i++) {
 		acc = acc << 8 | p[i];
 		bits += 8;

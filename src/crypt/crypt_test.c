@@ -92,6 +92,26 @@ static void pseudonyms(void **state)
 	pseudo_free(&q);
 }
 
+/* Of one block or of several, the MAC is over kind, 0, value and perhaps 0 and day. */
+static void lengths(void **state)
+{
+	(void)state;
+	uint8_t key[KEY_BYTES], mac[32];
+	char value[200], message[256], got[PSEUDONYM_LEN + 1], want[PSEUDONYM_LEN + 1] = "wa";
+	key_of(key);
+	memset(value, 'v', sizeof value);
+	struct pseudo *p = pseudo_new(key, 0);
+	for (size_t n = 0; n < sizeof value; n++)
+		for (int dated = 0; dated < 2; dated++) {
+			int len = snprintf(message, sizeof message, "user%c%.*s%c%s", 0, (int)n, value, 0, dated ? "2026-01-15" : "");
+			pseudo_mac(p, message, (size_t)len - !dated, "", 0, mac);
+			base32_encode(mac, 15, want + 2);
+			assert_true(pseudo_id(p, "user", value, n, dated ? "2026-01-15" : NULL, got));
+			assert_string_equal(got, want);
+		}
+	pseudo_free(&p);
+}
+
 static void bad_text(void **state)
 {
 	(void)state;
@@ -265,7 +285,7 @@ int main(void)
 		return 1;
 	}
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hmac_vectors), cmocka_unit_test(pseudonyms), cmocka_unit_test(bad_text),
+		cmocka_unit_test(hmac_vectors), cmocka_unit_test(pseudonyms), cmocka_unit_test(lengths), cmocka_unit_test(bad_text),
 		cmocka_unit_test(vendor_keys), cmocka_unit_test(sealed_boxes), cmocka_unit_test(frames),
 		cmocka_unit_test(signatures), cmocka_unit_test(digest_and_wipe),
 	};

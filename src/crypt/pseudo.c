@@ -88,6 +88,38 @@ void pseudo_mac(struct pseudo *p, const void *a, size_t an, const void *b, size_
 	mac_end(p, out);
 }
 
+/* The compression of one last block: what stands in block, n bytes of it, behind the 64 of the key; its words to out. */
+static void last_block(struct pseudo *p, const SHA256_CTX *behind_key, uint8_t block[static SHA256_CBLOCK], size_t n, uint8_t *out)
+{
+	memset(block + n, 0, SHA256_CBLOCK - n);
+	block[n] = 0x80;
+	size_t bits = (SHA256_CBLOCK + n) * 8;
+	block[62] = (uint8_t)(bits >> 8);
+	block[63] = (uint8_t)bits;
+	memcpy(p->now.h, behind_key->h, sizeof p->now.h);
+	SHA256_Transform(&p->now, block);
+	for (int i = 0; i < 8; i++) {
+		uint32_t w = __builtin_bswap32((uint32_t)p->now.h[i]);
+		memcpy(out + 4 * i, &w, 4);
+	}
+}
+
+/* The same for the three pieces of an identifier that fit in one block with its padding (FIPS 180-4 5.1.1): nearly all. */
+enum { SHORT_MAX = SHA256_CBLOCK - 9 };
+static void mac_short(struct pseudo *p, const struct span piece[static 3], uint8_t out[static 32])
+{
+	uint8_t block[SHA256_CBLOCK];
+	size_t n = 0;
+	for (int i = 0; i < 3; i++) {
+		memcpy(block + n, piece[i].at, piece[i].len);
+		n += piece[i].len;
+	}
+	last_block(p, &p->inner, block, n, out);
+	memcpy(block, out, 32);
+	last_block(p, &p->outer, block, 32, out);
+	explicit_bzero(block, sizeof block);
+}
+
 enum text { TEXT_BAD, TEXT_NFC, TEXT_UNKNOWN };
 
 /* Valid UTF-8 (RFC 3629 section 4)?  And if so, is it below U+0300 throughout, which is NFC as it stands? */
@@ -199,13 +231,19 @@ static bool mac_value(struct pseudo *p, const char *kind, struct span v, const c
 {
 	if (!canonical(p, kind, &v))
 		return false;
-	mac_start(p);
-	mac_add(p, kind, strlen(kind) + 1);	/* with its 0 */
-	mac_add(p, v.at, v.len);
-	if (day) {
-		mac_add(p, "", 1);
-		mac_add(p, day, strlen(day));
+	char dated[32] = {0};	/* a 0 and the day */
+	size_t day_len = day ? strlen(day) : 0;
+	must(day_len < sizeof dated);
+	if (day)
+		memcpy(dated + 1, day, day_len);
+	const struct span piece[3] = {{kind, strlen(kind) + 1}, v, {dated, day ? day_len + 1 : 0}};	/* kind with its 0 */
+	if (piece[0].len + v.len + piece[2].len <= SHORT_MAX) {
+		mac_short(p, piece, out);
+		return true;
 	}
+	mac_start(p);
+	for (int i = 0; i < 3; i++)
+		mac_add(p, piece[i].at, piece[i].len);
 	mac_end(p, out);
 	return true;
 }
