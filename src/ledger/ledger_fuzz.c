@@ -1,0 +1,83 @@
+/*
+ * Any bytes as a closed day, as a record, as a dictionary: the parsers end, stay inside their input, and what they accept
+ * has one spelling.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/inside.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+/* Gives head and containers the checksums and the root that they should have, so that the fuzzer reaches what lies behind. */
+static void repair(uint8_t *p, size_t n)
+{
+	struct container v[64];
+	uint32_t count = 0;
+	if (n < 96)
+		return;
+	memcpy(p, "WEIRDAY1", 8);
+	put_u32(p + 8, 1);
+	put_u32(p + 32, get_u32(p + 32) % 2048);
+	uint32_t meta = get_u32(p + 32);
+	for (size_t at = 96 + meta; at + CONTAINER_HEAD <= n && count < 64; count++) {
+		size_t size, left = n - at - CONTAINER_HEAD;
+		const char *why;
+		uint32_t len = get_u32(p + at + 8);
+		size_t data = p[at + 6] == CONTAINER_BITSET ? CHUNK_BYTES : (p[at + 6] == CONTAINER_ARRAY ? 2 : 4) * (size_t)len;
+		if (data > left)
+			break;
+		put_u32(p + at + 12, crc32c(crc32c(0, p + at, 12), p + at + CONTAINER_HEAD, data));
+		if (container_read(p + at, n - at, &v[count], &size, &why) < 0)
+			break;
+		at += size;
+	}
+	container_root(v, count, p + 48);
+	if (meta <= n - 96)
+		put_u32(p + 92, crc32c(crc32c(0, p, 92), p + 96, meta));
+}
+
+static void as_day(const uint8_t *p, size_t n, bool repaired)
+{
+	struct combos c = {0};
+	struct part part, again;
+	struct err err;
+	uint8_t *copy = xmalloc(n + 1);
+	memcpy(copy, p, n);
+	if (repaired)
+		repair(copy, n);
+	if (day_read(copy, n, &c, &part, &err) == 0) {
+		struct buf b;
+		for (uint32_t i = 0; i < part.sets_n; i++) {	/* open it again, and write it */
+			set_add_to(&part.sets[i], &part.sets[i].bits);
+			part.sets[i].containers_n = 0;
+		}
+		buf_init(&b, 0);
+		day_write(&part, &b);
+		must(day_read(b.data, b.len, &c, &again, &err) == 0);
+		must(again.sets_n == part.sets_n && again.containers_n == part.containers_n);
+		part_release(&again);
+		part_release(&part);
+	}
+	combos_release(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct record_view v;
+	struct err err;
+	if (n == 0)
+		return 0;
+	must(crypt_init(&err) == 0);
+	if (p[0] & 1)
+		as_day(p + 1, n - 1, p[0] & 2);
+	else if (record_parse(p + 1, n - 1, &v, &err) == 0) {
+		const uint8_t *at = v.fields;
+		for (uint16_t i = 0; i < v.fields_n; i++) {
+			struct span path, category;
+			record_field(&at, &path, &category);
+			must(path.len + category.len <= n);
+		}
+	}
+	return 0;
+}
