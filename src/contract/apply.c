@@ -701,7 +701,7 @@ static bool object_read(struct walk *w, enum object_kind kind, uint32_t off, uin
 static uint32_t held_back(const struct walk *w)
 {
 	uint32_t came = w->s->keys + w->made, went = w->boxes + (w->a->token.len != 0);
-	for (size_t i = 0; i < PLAN_LEAF_WORDS; i++)
+	for (size_t i = 0; i < (w->plan->leaves_len + 63) / 64; i++)
 		went += (uint32_t)__builtin_popcountll(w->a->leaves[i]);
 	return came > went ? came - went : 0;
 }

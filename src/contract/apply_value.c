@@ -477,12 +477,11 @@ static enum result act_time(struct walk *w, const struct act *a, const struct va
 /* Letters, digits and '-', at most 36: the most that a vendor's deduplication key may be.  Anything else is text. */
 static bool is_key(struct span s)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.at[i], lower = (char)(c | 0x20);
-		if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
-			return false;
-	}
-	return s.len <= 36;
+	static const uint8_t part[256] = {['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['-'] = 1, ['_'] = 1};
+	unsigned all = s.len <= 36;
+	for (size_t i = 0; all && i < s.len; i++)
+		all = part[(uint8_t)s.at[i]];
+	return all;
 }
 
 /* Two copies of an event must keep one key, whatever it looks like: text, and what the detectors don't pass, becomes a
