@@ -27,24 +27,33 @@ export interface Vendor {
 
 export interface Clock {
   id: string;
-  title: string;
-  due: number | null;
-  started: number | null;
-  done?: number | null;
-  verified?: boolean;
-  why?: string;
+  jurisdiction: string;
+  law: string;
+  article: string;
+  to: string;
+  state: "running" | "no number" | "overdue" | "met" | "late" | "suspended" | string;
+  started: string | null;
+  due: string | null;
+  filed?: string;
+  why: string | null;
+  verified: boolean;
 }
 
+interface Severity { band: string; quarters: number; by?: string }
+
 export interface Incident {
-  id: string | number;
+  id: number;
   vendor: string;
-  title: string;
-  state: string;
-  opened: number;
+  vendor_name?: string;
+  state: "reported" | "open" | "closed" | "dismissed";
+  source: string;
+  at: string;
+  why: string;
+  cut_off: boolean;
   people: number | null;
-  severity?: string;
+  severity?: { proposed?: Severity | null; confirmed?: Severity | null };
   clocks: Clock[];
-  timeline: { at: number; who: string; text: string }[];
+  timeline: { at: string; who: string; kind: string; text: string }[];
 }
 
 export class LoginNeeded extends Error {}

@@ -77,7 +77,7 @@ function lay(places: Place[], streams: Stream[], extent: [[number, number], [num
     .nodeAlign((node, n) => (n > 1 ? (node as Laid).column : sankeyJustify(node as never, n)))
     .nodeSort((a, b) => Number(a.kind === "held") - Number(b.kind === "held") || (b.value ?? 0) - (a.value ?? 0))
     .nodeWidth(14)
-    .nodePadding(18)
+    .nodePadding(28)
     .extent(extent);
   return layout({ nodes: places.map((p) => ({ ...p })), links: streams.map((s) => ({ ...s })) });
 }
@@ -107,7 +107,7 @@ export function drawFlow(into: HTMLElement, f: Flow, closed: Set<string>): void 
     into.replaceChildren(Object.assign(document.createElement("p"), { className: "nothing", textContent: "Nothing has come by in this time." }));
     return;
   }
-  const height = Math.min(620, Math.max(340, 70 + 52 * places.filter((p) => p.column === 1).length));
+  const height = Math.min(620, Math.max(340, 60 + 62 * places.filter((p) => p.column === 1).length));
   const longest = (column: number) => Math.min(narrow ? 17 : 30, Math.max(8, ...places.filter((p) => p.column === column).map((p) => p.label.length)));
   const [left, right] = [longest(0), longest(2)].map((n) => 16 + 7.6 * n) as [number, number];
   const graph = lay(places, streams, [[left, 12], [width - right, height - 12]]);

@@ -45,7 +45,7 @@ async function refresh(p: Page): Promise<void> {
   const [f, v, i] = await Promise.all([data.flow(), data.vendors(), data.incidents()]);
   p.samples.push(f);
   if (p.samples.length > MINUTE) p.samples.shift();
-  const open = i.incidents.filter((x) => x.state !== "closed").length;
+  const open = i.incidents.filter((x) => x.state === "open" || x.state === "reported").length;
   const closed = new Set(v.vendors.filter((x) => x.flow === "suspended" || x.flow === "quarantined").map((x) => x.vendor));
   drawTiles(p, f, open);
   drawFlow(p.sankey, p.live ? since(f, p.samples[0] ?? null) : f, closed);

@@ -4,7 +4,7 @@ import { total } from "./flow";
 
 const KINDS: Record<string, string> = {
   approve: "approved", suspend: "suspended", restrict: "restricted", quarantine: "quarantined", release: "released",
-  apply: "proposed", import: "proposed", "plan-found": "found signed", offboard: "offboarded",
+  "incident-open": "cut off", "incident-confirm": "cut off", "incident-lift": "cut-off lifted", ask: "asked", apply: "proposed", import: "proposed", "plan-found": "found signed", offboard: "offboarded",
 };
 
 function reason(v: Vendor): HTMLElement {

@@ -181,7 +181,13 @@ static void flow(struct api *a, struct http_request *rq, const struct session *s
 /* The newest events that say how a vendor came to stand as it does. */
 static bool keep_why(void *arg, const struct registry_event *e)
 {
+	static const char *const opens[] = {"incident-open", "incident-confirm", "incident-lift"};
 	json_t *list = arg;
+	bool ours = strncmp(e->kind, "incident-", 9) != 0;
+	for (size_t i = 0; i < sizeof opens / sizeof *opens; i++)
+		ours |= strcmp(e->kind, opens[i]) == 0;
+	if (!ours)	/* counts, messages, notes: the incident's own timeline has them */
+		return true;
 	json_array_insert_new(list, 0, json_pack("{s:I, s:s, s:s, s:s}", "at", (json_int_t)e->at, "who", e->who, "kind", e->kind, "why", e->why));
 	if (json_array_size(list) > 5)
 		json_array_remove(list, 5);
@@ -205,15 +211,38 @@ static void vendors(struct api *a, struct http_request *rq, const struct session
 	reply_json(rq, 200, answer, NULL);
 }
 
+/* Clocks that never started, or are of no concern here, aren't the page's business. */
+static void only_running(json_t *incident)
+{
+	static const char *const quiet[] = {"not started", "not applicable", "proposed law"};
+	json_t *clocks = json_object_get(incident, "clocks");
+	for (size_t i = json_array_size(clocks); i > 0; i--) {
+		const char *state = json_string_value(json_object_get(json_array_get(clocks, i - 1), "state"));
+		for (size_t k = 0; state && k < sizeof quiet / sizeof *quiet; k++)
+			if (strcmp(state, quiet[k]) == 0) {
+				json_array_remove(clocks, i - 1);
+				break;
+			}
+	}
+}
+
+/* The newest first, each with all that `weir incident show` says. */
 static void incidents(struct api *a, struct http_request *rq, const struct session *s)
 {
+	enum { SHOWN = 20 };
+	json_t *list = a->host.ask(a->host.arg, json_pack("{s:s}", "do", "incident-list")), *shown = json_array();
+	const json_t *all = json_object_get(list, "incidents");
 	(void)s;
-	json_t *answer = a->host.ask(a->host.arg, json_pack("{s:s}", "do", "incident-list"));
-	json_t *out = json_object(), *list = json_object_get(answer, "incidents");
-	json_object_set(out, "incidents", json_is_array(list) ? list : json_array());
-	json_object_set_new(out, "at", json_integer(clock_now()));
-	json_decref(answer);
-	reply_json(rq, 200, out, NULL);
+	for (size_t i = json_array_size(all); i > 0 && json_array_size(shown) < SHOWN; i--) {
+		json_t *row = json_array_get(all, i - 1);
+		json_t *whole = a->host.ask(a->host.arg, json_pack("{s:s, s:O}", "do", "incident-show", "id", json_object_get(row, "id")));
+		json_object_set(whole, "people", json_object_get(row, "people"));
+		json_object_del(whole, "ok");
+		only_running(whole);
+		json_array_append_new(shown, whole);
+	}
+	json_decref(list);
+	reply_json(rq, 200, json_pack("{s:o, s:I}", "incidents", shown, "at", (json_int_t)clock_now()), NULL);
 }
 
 static void who(struct api *a, struct http_request *rq, const struct session *s)

@@ -33,7 +33,7 @@ static struct span contract(void)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct demo_options o = {.people = 100000, .api = "127.0.0.1:0", .colour = cli_colour(STDOUT_FILENO), .contract = contract()};
+	struct demo_options o = {.people = 100000, .api = "127.0.0.1:0", .colour = cli_colour(STDOUT_FILENO), .terminal = isatty(STDOUT_FILENO), .contract = contract()};
 	struct opt_state st;
 	struct err err = {.off = ERR_NOOFF};
 	opt_init(&st, argc, argv);

@@ -55,10 +55,10 @@ static int show_one(struct demo *d, struct err *err)
 static void progress(const struct demo *d, bool last)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX], c[FIGURE_MAX], e[FIGURE_MAX];
-	if (d->o->json || (d->o->headless && !last))
+	if (d->o->json || (!last && (d->o->headless || !d->o->terminal)))
 		return;
 	printf("%s  %s people · %s objects sent, %s e-mail addresses in them · at the vendor: %s objects, %s addresses ",
-	       d->o->colour ? "\r\033[K" : "\r", figure(atomic_load(&d->sender.done), a), figure((int64_t)get(&d->sender.sent.n[SEEN_OBJECTS]), b),
+	       !d->o->terminal || d->o->headless ? "" : d->o->colour ? "\r\033[K" : "\r", figure(atomic_load(&d->sender.done), a), figure((int64_t)get(&d->sender.sent.n[SEEN_OBJECTS]), b),
 	       figure((int64_t)get(&d->sender.sent.n[SEEN_EMAIL]), c), figure((int64_t)get(&d->vendor.seen->n[SEEN_OBJECTS]), e),
 	       get(&d->vendor.seen->n[SEEN_EMAIL]) ? "SOME" : "0");
 	if (last)

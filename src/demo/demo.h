@@ -15,7 +15,7 @@
 struct demo_options {
 	bool headless;		/* no pauses; ends by itself */
 	bool json;		/* figures as one JSON line, nothing else on standard output */
-	bool colour;
+	bool colour, terminal;
 	unsigned people;	/* {100000} */
 	const char *api;	/* the page's address */
 	const char *keep;	/* folder that stays, or NULL: a temporary one that goes */
