@@ -12,7 +12,7 @@
 #include "crypt/crypt.h"
 
 enum {
-	OPT_DIR, OPT_JSON, OPT_ALL, OPT_TEXT, OPT_NUMBER,	/* the last two: the row says which member */
+	OPT_DIR, OPT_JSON, OPT_ALL,
 };
 /* Options that become a member of the request; the table is help, parser and request in one. */
 static const struct {
@@ -27,8 +27,7 @@ static const struct {
 	{"--integrity", "integrity", true}, {"--availability", "availability", true}, {"--malice", "malice", true},
 	{"--what", "what", false},
 };
-enum { MEMBERS = sizeof members / sizeof *members, OPT_FIRST = 100, OPT_SETS = 90, OPT_FILE, OPT_LIST, OPT_KIND, OPT_LANG, OPT_LIMIT, OPT_OUT,
-       OPT_AGAIN };
+enum { MEMBERS = sizeof members / sizeof *members, OPT_FIRST = 100, OPT_SETS = 90, OPT_FILE, OPT_LIST, OPT_KIND, OPT_LANG, OPT_AGAIN };
 
 static int parse(const struct command *self, int argc, char **argv, struct incident_args *a)
 {
@@ -40,7 +39,7 @@ static int parse(const struct command *self, int argc, char **argv, struct incid
 	static const struct opt fixed[] = {
 		{"--dir", 0, true, OPT_DIR},   {"--json", 0, false, OPT_JSON}, {"--all", 0, false, OPT_ALL},	{"--sets", 0, true, OPT_SETS},
 		{"--file", 0, true, OPT_FILE}, {"--list", 0, true, OPT_LIST},  {"--kind", 0, true, OPT_KIND},	{"--lang", 0, true, OPT_LANG},
-		{"--limit", 0, true, OPT_LIMIT}, {"--out", 'o', true, OPT_OUT}, {"--send-again", 0, false, OPT_AGAIN},
+		{"--send-again", 0, false, OPT_AGAIN},
 	};
 	memcpy(opts + n, fixed, sizeof fixed);
 	n += sizeof fixed / sizeof *fixed;
@@ -79,7 +78,7 @@ static int parse(const struct command *self, int argc, char **argv, struct incid
 			a->operands[a->operands_len++] = s.value;
 		} else {
 			*(k == OPT_DIR ? &a->dir : k == OPT_SETS ? &a->sets : k == OPT_FILE ? &a->file : k == OPT_LIST ? &a->list : k == OPT_KIND ? &a->kind
-			  : k == OPT_LANG ? &a->lang : k == OPT_OUT ? &a->out : &a->limit) = s.value;
+			  : &a->lang) = s.value;
 		}
 	}
 	return 0;
@@ -359,6 +358,7 @@ static const struct {
 	{"open", do_open, false},   {"list", do_list, false},	{"show", do_show, true},	 {"confirm", do_confirm, true}, {"note", do_note, true},
 	{"anchor", do_anchor, true}, {"aware", do_aware, true}, {"message", do_message, true}, {"scope", do_scope, true},	{"file", do_file, true},
 	{"severity", do_severity, true}, {"close", do_close, true}, {"lift", do_lift, true},
+	{"draft", incident_draft, true}, {"release", incident_release, true}, {"letters", incident_letters, true}, {"notify", incident_notify, true},
 };
 enum { WORDS = sizeof words / sizeof *words };
 
@@ -425,6 +425,10 @@ const struct command cmd_incident = {
 	"                     [--availability N] [--malice N] --why TEXT\n"
 	"       weir incident file ID DEADLINE --at TIME|--suspended-until TIME|--not-applicable REASON --why PROOF\n"
 	"       weir incident close|lift ID --why TEXT\n"
+	"       weir incident draft ID --kind people|authority --lang en|de [--what TEXT]\n"
+	"       weir incident notify ID --list FILE [--send-again]\n"
+	"       weir incident release ID CAMPAIGN\n"
+	"       weir incident letters ID\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
 	"  open      quarantines the vendor, counts who was exposed and starts the clocks; returns once gate and courier obey\n"
@@ -434,9 +438,15 @@ const struct command cmd_incident = {
 	"  scope     another count; says how many people are newly in it\n"
 	"  severity  confirms the proposed ENISA score, or changes its parts (in quarters)\n"
 	"  file      a deadline was met, is suspended, or doesn't apply\n"
+	"  draft     the letter to people (GDPR 34) or the notification to the authority (33); exit 1 while a part is empty\n"
+	"  notify    FILE is CSV with the columns id, email, lang.  Who of it is affected gets a letter with their own data and\n"
+	"            dates.  The first call plans; another user releases exactly these texts for exactly this list; then it sends\n"
+	"            and can be called again after any interruption.  What may have arrived is uncertain and isn't sent again\n"
+	"            unless --send-again says so\n"
+	"  letters   drafts, campaigns, how many letters are in which state, and which are uncertain\n"
 	"  close     ends the work (a mere report is dismissed).  The cut-off stays until lift\n"
 	"\n"
-	"Exit status: 0 done; 1 not in this state; 2 wrong use, no such vendor or incident; 3 the cut-off is signed but not\n"
+	"Exit status: 0 done; 1 not in this state, waiting for a second person, letters left; 2 wrong use, no such vendor or incident; 3 the cut-off is signed but not\n"
 	"confirmed, or own fault.\n",
 	run,
 };

@@ -10,7 +10,7 @@
 #include "base/codes.h"
 #include "base/yamldoc.h"
 
-enum kind { ADDRESS, FILENAME, HOSTS, COUNT, SIZE };
+enum kind { ADDRESS, FILENAME, TEXT, SECRET, HOSTS, COUNT, SIZE };
 
 /* Every setting.  A dotted name is a place in the file: gate.tls.cert is `gate: {tls: {cert: F}}`. */
 static const struct setting {
@@ -38,6 +38,14 @@ static const struct setting {
 	{"limits.dead", COUNT, AT(dead_days), NULL, 7, 1, 7, "days that what a vendor finally refused is kept"},
 	{"posture.hours", COUNT, AT(posture_hours), NULL, 24, 0, 8760, "hours between probes of an approved vendor's https host; 0 is never"},
 	{"posture.roots", FILENAME, AT(posture_roots), NULL, 0, 0, 0, "certificates in PEM that probes trust besides the system's, relative to the folder"},
+	{"mail.server", ADDRESS, AT(mail_server), NULL, 0, 0, 0, "mail server for letters, HOST:PORT; STARTTLS is required (TLS from the start on port 465)"},
+	{"mail.from", TEXT, AT(mail_from), NULL, 0, 0, 0, "sender's address of letters"},
+	{"mail.user", TEXT, AT(mail_user), NULL, 0, 0, 0, "name at the mail server"},
+	{"mail.password", SECRET, AT(mail_password), NULL, 0, 0, 0, "env:NAME or file:PATH"},
+	{"mail.ca", FILENAME, AT(mail_ca), NULL, 0, 0, 0, "PEM file of the authority that signed the mail server's certificate; else the system's"},
+	{"mail.organisation", TEXT, AT(mail_organisation), NULL, 0, 0, 0, "who writes: stands in letters, notifications and shared bundles"},
+	{"mail.contact", TEXT, AT(mail_contact), NULL, 0, 0, 0, "contact point named in letters and notifications (GDPR 33(3)(b))"},
+	{"mail.site", TEXT, AT(mail_site), NULL, 0, 0, 0, "where people can check that a letter is real, such as www.example.org"},
 #undef AT
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
@@ -54,7 +62,7 @@ static int64_t *number_of(struct config *c, const struct setting *s)
 
 static bool is_text(const struct setting *s)
 {
-	return s->kind == ADDRESS || s->kind == FILENAME;
+	return s->kind == ADDRESS || s->kind == FILENAME || s->kind == TEXT || s->kind == SECRET;
 }
 
 void config_defaults(struct config *c)
@@ -132,6 +140,17 @@ static void read_hosts(const struct ynode *v, struct config *c, struct diags *d)
 	}
 }
 
+enum { TEXT_MAX = 300 };
+
+/* Braces mean something in the templates of notices. */
+static bool plain_text(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.at[i] < 32 || s.at[i] == 127 || s.at[i] == '{' || s.at[i] == '}')
+			return false;
+	return s.len > 0 && s.len <= TEXT_MAX;
+}
+
 static void read_value(const struct setting *s, const struct ynode *v, struct config *c, struct diags *d)
 {
 	if (s->kind == HOSTS) {
@@ -143,11 +162,19 @@ static void read_value(const struct setting *s, const struct ynode *v, struct co
 		return;
 	}
 	if (s->kind == ADDRESS && !address(v->text)) {
-		WRONG(d, v, bad_address, "%s is HOST:PORT, such as %s", s->name, s->text);
+		WRONG(d, v, bad_address, "%s is HOST:PORT, such as %s", s->name, s->text ? s->text : "mail.example.org:587");
 		return;
 	}
 	if (s->kind == FILENAME && v->text.len == 0) {
 		WRONG(d, v, bad_value, "%s is the name of a file", s->name);
+		return;
+	}
+	if (s->kind == TEXT && !plain_text(v->text)) {
+		WRONG(d, v, bad_value, "%s is one line of 1 to %d bytes, without braces", s->name, TEXT_MAX);
+		return;
+	}
+	if (s->kind == SECRET && !((v->text.len > 4 && memcmp(v->text.at, "env:", 4) == 0) || (v->text.len > 5 && memcmp(v->text.at, "file:", 5) == 0))) {
+		WRONG(d, v, bad_secret, "%s is env:NAME or file:PATH: a secret doesn't stand in weir.yaml", s->name);
 		return;
 	}
 	if (is_text(s)) {

@@ -30,6 +30,8 @@ struct config {
 	int64_t dead_days;			/* limits.dead {7} */
 	int64_t posture_hours;			/* posture.hours {24}: between probes of a vendor's host; 0: never */
 	char *posture_roots;			/* posture.roots: file, relative to the folder; NULL: the system's alone */
+	char *mail_server, *mail_from, *mail_user, *mail_password, *mail_ca;	/* NULL: not set; the password as env: or file: */
+	char *mail_organisation, *mail_contact, *mail_site;
 };
 
 void config_defaults(struct config *c);

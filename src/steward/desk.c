@@ -13,7 +13,9 @@
 #include "incident/incident.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "notice/notice.h"
 #include "posture/book.h"
+#include "share/share.h"
 
 enum { APPLY_MAX = 1000, EVENTS_SHOWN = 50, RULES_BYTES = 1 << 20 };
 
@@ -250,7 +252,7 @@ static const struct registry_word words[] = {
 
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
-	words, incident_words, api_words, posture_words, assess_words, assurance_words,
+	words, incident_words, notice_words, share_words, api_words, posture_words, assess_words, assurance_words,
 };
 
 static const struct registry_word *word_of(const char *word)
