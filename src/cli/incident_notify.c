@@ -16,7 +16,7 @@
 #include "crypt/crypt.h"
 #include "notice/notice.h"
 
-enum { LIST_MAX = 256 << 20, RESOLVE_STEP = 2000, TRIES = 3, HARD_IN_A_ROW = 10, GROUP_MAX = 64 };
+enum { LIST_MAX = 256 << 20, PORTION_BYTES = 40 << 10, PORTION_IDS = 2000, TRIES = 3, HARD_IN_A_ROW = 10, GROUP_MAX = 64 };
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 
@@ -396,10 +396,13 @@ static int resolve(struct run *r, struct err *err)
 		return -1;
 	r->letters = xcalloc(r->people.n, sizeof *r->letters);
 	int rc = 0;
-	for (size_t at = 0; at < r->people.n && rc == 0; at += RESOLVE_STEP) {
+	for (size_t at = 0, to; at < r->people.n && rc == 0; at = to) {
 		json_t *ids = json_array(), *one = json_deep_copy(q);
-		for (size_t i = at; i < r->people.n && i < at + RESOLVE_STEP; i++)
-			json_array_append_new(ids, json_string(r->people.v[i].id));
+		size_t bytes = 0;
+		for (to = at; to < r->people.n && to < at + PORTION_IDS && bytes < PORTION_BYTES; to++) {
+			bytes += 2 * strlen(r->people.v[to].id) + 3;	/* with escapes */
+			json_array_append_new(ids, json_string(r->people.v[to].id));
+		}
 		json_object_set_new(one, "do", json_string("resolve"));
 		json_object_set_new(one, "ids", ids);
 		rc = ask(r->a->dir, one, &answer, err);

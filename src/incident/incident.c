@@ -52,7 +52,7 @@ int incident_text(const json_t *request, const char *name, size_t max, bool requ
 	if (strlen(*out) > max)
 		return err_set(err, ERR_INPUT, "%s is at most %zu bytes", name, max);
 	for (const unsigned char *p = (const unsigned char *)*out; *p; p++)
-		if (*p < 32 && (max == INCIDENT_WHY_MAX || (*p != '\n' && *p != '\t')))
+		if (*p < 32 && (max <= INCIDENT_WHY_MAX || (*p != '\n' && *p != '\t')))
 			return err_set(err, ERR_INPUT, "%s holds a control character", name);
 	return 0;
 }

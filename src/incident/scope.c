@@ -182,6 +182,8 @@ static struct delta compare(const json_t *old_request, const json_t *old_answer,
 		return (struct delta){is > was ? is - was : 0, 0};
 	if (within(&b, &a))
 		return (struct delta){0, was > is ? was - is : 0};
+	if (was == 0 || is == 0)
+		return (struct delta){is, was};
 	if (!both)
 		return (struct delta){-1, -1};
 	int64_t all = people(both);
