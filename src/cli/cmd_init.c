@@ -178,7 +178,7 @@ const struct command cmd_init = {
 	"usage: weir init DIR [--json]\n"
 	"\n"
 	"Makes DIR (new, or empty): weir.yaml with every setting commented, contracts/ with a starter\n"
-	"contract an adapter, keys/ with fresh keys (mode 0600), state/ and run/.  Nothing flows until a\n"
+	"contract for each vendor Weir knows, keys/ with fresh keys (mode 0600), state/ and run/.  Nothing flows until a\n"
 	"contract is applied and approved.\n"
 	"\n"
 	"Exit status: 0 made; 2 DIR is a Weir folder already, isn't empty, or can't be made.\n",

@@ -48,7 +48,7 @@ int key_file_read(int dir, enum key_name k, uint8_t *out, struct err *err)
 	int r = read_line(fd, t, line, &n, err);
 	close(fd);
 	if (r == 0 && !hex_decode(line, n, out, t->bytes))
-		r = err_set(err, ERR_CORRUPT, "keys/%s: not %zu hexadecimal digits", t->file, 2 * t->bytes);
+		r = err_set(err, ERR_SYNTAX, "keys/%s: not %zu hexadecimal digits", t->file, 2 * t->bytes);
 	explicit_bzero(line, sizeof line);
 	return r;
 }

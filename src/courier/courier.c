@@ -371,6 +371,7 @@ int courier_run(struct child *child)
 	}
 	clear_flags(&c);
 	atomic_store_explicit(&c.own_mark->passed, c.outcomes.passed, memory_order_release);
+	atomic_store_explicit(&c.own_mark->known, 1, memory_order_release);
 	courier_wake(&c);
 	uv_run(&c.loop, UV_RUN_DEFAULT);
 	for (struct seat *s = c.seats; s; s = s->next)

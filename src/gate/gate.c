@@ -1,9 +1,9 @@
 /*
  * The gate's start, its channel and its end.
  *
- * Order of the start: keys and settings, TLS, the sandbox, the log (recovery), then `plans` to the keeper.  The loops
- * begin to accept when every plan has come, so that a restart makes callers wait in the kernel's queue rather than
- * refusing them; if the keeper stays silent they begin anyway and answer "retry".
+ * Order of the start: keys and settings, TLS, the sandbox, `plans` to the keeper; when every plan has come and courier and
+ * keeper have said what they passed, the log (recovery) and the loops, so that a restart makes callers wait in the kernel's
+ * queue rather than refusing them; if one of them stays silent they begin anyway, and answer "retry" without plans.
  */
 #include "gate/gate.h"
 
@@ -13,7 +13,7 @@
 #include "base/say.h"
 #include "gate/inside.h"
 
-enum { TICK_MS = 100, ASK_AGAIN_MS = 1000, SERVE_ANYWAY_MS = 5000, GRACE_MS = 4000 };
+enum { TICK_MS = 100, WAIT_MS = 20, ASK_AGAIN_MS = 1000, SERVE_ANYWAY_MS = 5000, GRACE_MS = 4000 };
 
 /* ---- loops ---------------------------------------------------------------------------------------------------- */
 
@@ -132,13 +132,18 @@ static void on_plan(struct gate *g, struct message *m)
 						    serial, "ok", ok, "why", err.msg));
 }
 
+static bool readers_known(const struct gate *g)
+{
+	return atomic_load(&g->courier->known) && atomic_load(&g->keeper->known);
+}
+
 static void serve(struct gate *g)
 {
 	struct err err;
 	if (g->ready || g->stopping)
 		return;
 	g->ready = true;
-	if (start_loops(g, &err) != 0 || child_ready(g->child, &err) != 0) {
+	if (gate_commit_start(g, &err) != 0 || start_loops(g, &err) != 0 || child_ready(g->child, &err) != 0) {
 		say(SAY_ERROR, "gate-start", "why", S(err.msg), NULL);
 		exit(1);
 	}
@@ -148,7 +153,8 @@ static void on_plans_end(struct gate *g, struct message *m)
 {
 	(void)m;
 	atomic_store(&g->plans_known, true);
-	serve(g);
+	if (readers_known(g))
+		serve(g);
 }
 
 static void on_secrets(struct gate *g, struct message *m)
@@ -237,14 +243,15 @@ static void on_message(struct message *m, void *arg)
 static void on_tick(uv_timer_t *t)
 {
 	struct gate *g = t->data;
-	if (atomic_load(&g->plans_known)) {
+	bool plans = atomic_load(&g->plans_known);
+	if (plans && g->ready) {
 		uv_timer_stop(t);
 		return;
 	}
-	g->waited_ms += TICK_MS;
-	if (g->waited_ms % ASK_AGAIN_MS == 0)
+	g->waited_ms += WAIT_MS;
+	if (!plans && g->waited_ms % ASK_AGAIN_MS == 0)
 		send_out(g, ROLE_KEEPER, "plans", NULL);
-	if (g->waited_ms >= SERVE_ANYWAY_MS)
+	if (g->waited_ms >= SERVE_ANYWAY_MS || (plans && readers_known(g)))
 		serve(g);
 }
 
@@ -319,11 +326,10 @@ static int start(struct gate *g, struct err *err)
 	uv_timer_init(&g->main, &g->timer);
 	uv_async_init(&g->main, &g->stopped, on_loops_ended);
 	g->timer.data = g->stopped.data = g;
-	if (channel_watch_start(&g->main, &g->channel, g->child->channel, on_message, g, err) != 0 ||
-	    gate_commit_start(g, err) != 0)
+	if (channel_watch_start(&g->main, &g->channel, g->child->channel, on_message, g, err) != 0)
 		return -1;
 	send_out(g, ROLE_KEEPER, "plans", NULL);
-	uv_timer_start(&g->timer, on_tick, TICK_MS, TICK_MS);
+	uv_timer_start(&g->timer, on_tick, WAIT_MS, WAIT_MS);
 	return 0;
 }
 

@@ -216,6 +216,11 @@ int gate_commit_start(struct gate *g, struct err *err)
 	struct log_recovery found = {0};
 	c->gate = g;
 	c->last = &c->first;
+	/* A log that was removed, or put back from an old copy, begins behind what its readers have passed: below that they
+	 * would pass over what was acknowledged. */
+	uint64_t courier = atomic_load_explicit(&g->courier->passed, memory_order_acquire);
+	uint64_t keeper = atomic_load_explicit(&g->keeper->passed, memory_order_acquire);
+	g->log_limits.floor_seq = courier > keeper ? courier : keeper;
 	if (log_writer_open(g->io, g->log_dir, stream, &g->log_limits, g->mark, on_segment, c, &c->log, &found, err) != 0)
 		return -1;
 	say_recovery(&found);
@@ -227,12 +232,15 @@ int gate_commit_start(struct gate *g, struct err *err)
 	pthread_mutex_init(&c->lock, NULL);
 	if (pthread_create(&c->thread, NULL, run, c) != 0)
 		return err_set(err, ERR_IO, "no thread for the committer");
+	c->started = true;
 	return 0;
 }
 
 void gate_commit_stop(struct gate *g)
 {
 	struct committer *c = &g->committer;
+	if (!c->started)
+		return;
 	pthread_mutex_lock(&c->lock);
 	c->stop = true;
 	pthread_cond_signal(&c->more);

@@ -46,6 +46,8 @@ void rig_make(struct rig *r)
 	r->mark = page(&r->fds[0]);
 	r->courier = page(&r->fds[1]);
 	r->keeper = page(&r->fds[2]);
+	atomic_store(&r->courier->known, 1);
+	atomic_store(&r->keeper->known, 1);
 	must(crypt_init(&err) == 0);
 	crypt_random(r->root, 32);
 	crypt_random(r->subject, 32);

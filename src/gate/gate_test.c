@@ -477,6 +477,30 @@ static void passed_segments_go(void **state)
 	rig_free(&r);
 }
 
+/* I3: a log that was removed, or put back from an old copy, begins behind what its readers passed: they'd pass over it. */
+static void lost_log_begins_behind_its_readers(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct log_reader *in;
+	struct log_frame f;
+	struct err err;
+	int got;
+	rig_make(&r);
+	atomic_store(&r.courier->passed, 500);
+	atomic_store(&r.keeper->passed, 499);
+	rig_start(&r);
+	assert_int_equal(track(&r, EVENT("web-token", ",\"plan\":\"new\"")), 200);
+	assert_int_equal(log_reader_open(&fio_os, r.log_dir, r.mark, 500, &in, &err), 0);
+	while ((got = log_read(in, &f, &err)) == 1 && f.type != LOG_REQUEST)
+		;
+	assert_int_equal(got, 1);
+	assert_true(f.seq > 500);
+	log_reader_close(&in);
+	rig_stop(&r);
+	rig_free(&r);
+}
+
 struct load {
 	struct rig *r;
 	unsigned number, acknowledged;
@@ -560,7 +584,7 @@ int main(void)
 		cmocka_unit_test(routes),
 		cmocka_unit_test(browsers_may_send_credentials),
 		cmocka_unit_test(back_pressure_is_told),
-		cmocka_unit_test(passed_segments_go),
+		cmocka_unit_test(passed_segments_go), cmocka_unit_test(lost_log_begins_behind_its_readers),
 		cmocka_unit_test(acknowledged_survives_kills),
 	};
 	signal(SIGPIPE, SIG_IGN);

@@ -150,6 +150,7 @@ struct committer {
 	struct parcel *first, **last;	/* under lock */
 	_Atomic uint64_t waiting_bytes;
 	bool idle, stop;		/* under lock */
+	bool started;
 	struct log_writer *log;
 	uint8_t key[KEY_BYTES];		/* of the segment being written */
 	struct commit_stats stats;

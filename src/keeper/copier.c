@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/say.h"
 #include "keeper/keeper.h"
 #include "log/block.h"
 
@@ -109,10 +110,12 @@ int copier_open(const struct fio *io, int log_dir, const struct log_mark *mark, 
 		r = position(c, &c->stats.passed, err);
 	if (r == 0)
 		r = read_from_passed(c, err);
-	if (r == 0)
+	if (r == 0) {
 		atomic_store(&passed->passed, c->stats.passed);
-	else
+		atomic_store(&passed->known, 1);
+	} else {
 		copier_close(&c);
+	}
 	log_recovery_release(&found);
 	*out = c;
 	return r;
@@ -159,6 +162,7 @@ static int copy_frame(struct copier *c, const struct log_frame *f, struct batch 
 	if (f->type != LOG_REQUEST)
 		return 0;
 	if (block_parse(f->body, f->len, &block, &damage) < 0) {	/* the courier can't send it either */
+		say(SAY_ERROR, "exposures-damaged", "after", I(f->seq - 1), "why", S(damage.msg), NULL);
 		b->adds.gaps++;
 		return 0;
 	}
@@ -192,7 +196,8 @@ int64_t copier_step(struct copier *c, size_t limit, struct err *err)
 	while ((size_t)n < limit && b.bytes < BATCH_BYTES) {
 		struct log_frame f;
 		got = log_read(c->r, &f, err);
-		if (got < 0 && err->code == ERR_CORRUPT) {	/* a gap: reported by the gate's recovery */
+		if (got < 0 && err->code == ERR_CORRUPT) {	/* the courier can't read it either; but somebody must know */
+			say(SAY_ERROR, "exposures-damaged", "after", I(b.last ? b.last : c->stats.passed), "why", S(err->msg), NULL);
 			b.adds.gaps++;
 			continue;
 		}

@@ -22,10 +22,12 @@ struct courier_mark {
 	_Atomic uint64_t passed;	/* every frame of the gate's log up to here has its effect synced */
 	_Atomic uint64_t full[COURIER_FULL_SLOTS];	/* shared_vendor_hash of vendors over their quota; 0: empty */
 	_Atomic uint64_t all_full;	/* more vendors over quota than slots: treat every vendor as full */
+	_Atomic uint64_t known;		/* passed has been said: the gate opens its log behind it */
 };
 
 struct keeper_mark {
 	_Atomic uint64_t passed;
+	_Atomic uint64_t known;
 };
 
 /* SHARED_BYTES of the descriptor; NULL on failure.  Stays mapped for the life of the process. */
