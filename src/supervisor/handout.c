@@ -239,10 +239,10 @@ static int open_sockets(struct handout *h, struct err *err)
 	char bound[64];
 	const struct config *c = h->o->config;
 	if (h->o->listen(c->gate_listen, &h->gate, bound, err) < 0)
-		return err_prefix(err, "gate");
+		return err_prefix(err, "gate: ");
 	snprintf(h->gate_url, sizeof h->gate_url, "%s://%s", c->tls_cert ? "https" : "http", bound);
 	if (h->o->listen(c->api_listen, &h->api, bound, err) < 0)
-		return err_prefix(err, "api");
+		return err_prefix(err, "api: ");
 	snprintf(h->api_url, sizeof h->api_url, "http://%s", bound);
 	return open_control(h, err);
 }
