@@ -50,7 +50,7 @@ static int list(const struct command *self, const struct asked *q, const char *d
 		json_object_set_new(request, "after", json_integer(after));
 		json_object_set_new(request, "limit", json_integer(20000));
 		if (ask(dir, request, &answer, &err) < 0)
-			return cli_fail(self->name, &err);
+			return asked_fail(self->name, &err);
 		json_array_foreach(json_object_get(answer, "rows"), i, row) ask_print(row);
 		const json_t *next = json_object_get(answer, "next");
 		after = next ? json_integer_value(next) : -1;
@@ -85,7 +85,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (each)
 		return list(self, &q, dir);
 	if (ask(dir, asked_request(&q, "blast"), &answer, &err) < 0)
-		return cli_fail(self->name, &err);
+		return asked_fail(self->name, &err);
 	if (json)
 		ask_print(answer);
 	else

@@ -200,6 +200,7 @@ const struct command cmd_ledger = {
 	"  deleted  the vendor attests to have deleted what it got of them up to that day (today); --why says where\n"
 	"  verify   reads everything and checks each checksum; says how the ledger stands\n"
 	"\n"
-	"Exit status: 0 done; 2 wrong use or list; 3 the ledger is damaged (the message names file and container), own fault.\n",
+	"Exit status: 0 done; 1 verify: the ledger is damaged (the message names file and container); 2 wrong use or list;\n"
+	"3 own fault.\n",
 	run,
 };

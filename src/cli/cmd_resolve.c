@@ -40,7 +40,7 @@ static int resolve(const struct command *self, const struct asked *q, const char
 		}
 		json_decref(ids);
 		if (r < 0)
-			return cli_fail(self->name, &err);
+			return asked_fail(self->name, &err);
 	}
 	return EXIT_DONE;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/ask.h"
-#include "cli/cli.h"
+#include "cli/question.h"
 
 enum { OPT_DIR, OPT_JSON };
 
@@ -67,7 +67,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (!request)
 		return cli_wrong(self, "the identifier isn't UTF-8");
 	if (ask(dir, request, &answer, &err) < 0)
-		return cli_fail(self->name, &err);
+		return asked_fail(self->name, &err);
 	bool found = json_is_true(json_object_get(answer, "found"));
 	json_object_del(answer, "found");
 	if (json)

@@ -148,7 +148,7 @@ static int holdings(const struct command *self, const struct arguments *a)
 	json_t *answer;
 	(void)self;
 	if (ask(a->dir, json_pack("{s:s, s:s}", "do", "holdings", "vendor", a->vendor), &answer, &err) < 0)
-		return cli_fail("vendor holdings", &err);
+		return asked_fail("vendor holdings", &err);
 	if (a->json) {
 		ask_print(answer);
 	} else {

@@ -11,6 +11,12 @@ bool asked_take(struct asked *a, int key, const char *value)
 	return true;
 }
 
+int asked_fail(const char *what, const struct err *err)
+{
+	int rc = cli_fail(what, err);
+	return err->code == ERR_CORRUPT ? EXIT_FAULT : rc;
+}
+
 json_t *asked_request(const struct asked *a, const char *word)
 {
 	return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "do", word, "vendor", a->vendor, "since", a->since, "until", a->until,

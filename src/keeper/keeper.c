@@ -168,10 +168,13 @@ static void on_metrics(struct keeper *k, struct message *m)
 		 "# TYPE weir_exposures_total counter\nweir_exposures_total %llu\n"
 		 "# TYPE weir_exposure_position gauge\nweir_exposure_position %llu\n"
 		 "# TYPE weir_exposure_gaps_total counter\nweir_exposure_gaps_total %llu\n"
+		 "# TYPE weir_ledger_subjects gauge\nweir_ledger_subjects %llu\n"
+		 "# TYPE weir_ledger_damaged gauge\nweir_ledger_damaged %d\n"
 		 "# TYPE weir_decisions_total counter\n"
 		 "weir_decisions_total{result=\"done\"} %llu\nweir_decisions_total{result=\"failed\"} %llu\n"
 		 "# TYPE weir_vendor_closed gauge\n",
-		 (unsigned long long)s.exposures, (unsigned long long)s.passed, (unsigned long long)s.gaps, (unsigned long long)k->decisions,
+		 (unsigned long long)s.exposures, (unsigned long long)s.passed, (unsigned long long)s.gaps,
+		 (unsigned long long)(k->ledger ? ledger_stats(k->ledger).subjects : 0), !k->ledger, (unsigned long long)k->decisions,
 		 (unsigned long long)k->refused);
 	for (size_t i = 0; i < k->told_len; i++)
 		buf_addf(&b, "weir_vendor_closed{vendor=\"%s\"} %d\n", k->told[i].vendor, !k->told[i].open);
