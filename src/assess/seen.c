@@ -38,22 +38,12 @@ static void see(json_t *seen, const char *control, const char *verdict, const ch
 	json_object_set_new(seen, control, json_pack("{s:s, s:s}", "verdict", verdict, "why", why));
 }
 
-/* The host of https://HOST[:PORT]/...; brackets go. */
-static void host_of(struct span url, char out[static 254])
-{
-	const char *p = memmem(url.at, url.len, "://", 3), *end = url.at + url.len;
-	size_t n = 0;
-	for (p = p ? p + 3 : end; p < end && *p != '/' && !(*p == ':' && !memchr(p, ']', (size_t)(end - p))) && n < 253; p++)
-		if (*p != '[' && *p != ']')
-			out[n++] = *p;
-	out[n] = 0;
-}
-
-/* The worst verdict of a control's rules on that host; NULL: none was judged. */
-static int worst(struct registry *r, const char *host, const json_t *rules, char verdict[static 8], char why[static 160], struct err *err)
+/* The worst verdict of a control's rules on the vendor's hosts; 1: there is one. */
+static int worst(struct registry *r, const char *vendor, const json_t *rules, char verdict[static 8], char why[static 160], struct err *err)
 {
 	struct rows rows;
-	int got = store_rows(registry_store(r), &rows, err, "SELECT rule, verdict FROM posture_result WHERE host = ? ORDER BY rule", "s", host);
+	int got = store_rows(registry_store(r), &rows, err, "SELECT rule, verdict, host FROM posture_result WHERE vendor = ? ORDER BY host, rule", "s",
+			     vendor);
 	static const char *const order[] = {"pass", "warn", "fail"};
 	int worst = -1;
 	while (got >= 0 && (got = rows_next(&rows, err)) == 1) {
@@ -67,18 +57,17 @@ static int worst(struct registry *r, const char *host, const json_t *rules, char
 			if (k > worst && strcmp(order[k], rows_text(&rows, 1)) == 0) {
 				worst = k;
 				snprintf(verdict, 8, "%s", order[k]);
-				snprintf(why, 160, "%s is %s at %.90s", rule, order[k], host);
+				snprintf(why, 160, "%s is %s at %.90s", rule, order[k], rows_text(&rows, 2));
 			}
 	}
 	rows_end(&rows);
 	return got < 0 ? -1 : worst >= 0;
 }
 
-static int by_posture(struct registry *r, const struct contract *c, const json_t *control, const char *id, json_t *seen, struct err *err)
+static int by_posture(struct registry *r, const char *vendor, const json_t *control, const char *id, json_t *seen, struct err *err)
 {
-	char host[254], verdict[8], why[160];
-	host_of(c->upstream, host);
-	int got = worst(r, host, json_object_get(control, "rules"), verdict, why, err);
+	char verdict[8], why[160];
+	int got = worst(r, vendor, json_object_get(control, "rules"), verdict, why, err);
 	if (got == 1)
 		see(seen, id, verdict, why);
 	return got < 0 ? -1 : 0;
@@ -126,7 +115,7 @@ int assess_seen(struct registry *r, const char *vendor, const json_t *questionna
 		else if (strcmp(how, "contract-data") == 0)
 			by_places(c, id, seen);
 		else if (probed)
-			rc = by_posture(r, c, control, id, seen, err);
+			rc = by_posture(r, vendor, control, id, seen, err);
 	}
 	contract_free(&c);
 	return rc;

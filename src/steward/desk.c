@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "assess/assess.h"
 #include "assurance/assurance.h"
+#include "audit/audit.h"
 #include "base/say.h"
 #include "incident/incident.h"
 #include "keeper/control.h"
@@ -253,6 +254,7 @@ static const struct registry_word words[] = {
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
 	words, incident_words, notice_words, share_words, api_words, posture_words, assess_words, assurance_words,
+	audit_words,
 };
 
 static const struct registry_word *word_of(const char *word)

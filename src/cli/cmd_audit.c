@@ -1,0 +1,261 @@
+/* `weir audit`: the regular look at a vendor, and its report. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+
+enum { OPT_DIR, OPT_JSON, OPT_WHY, OPT_HTML, OPT_PDF, PDF_SECONDS = 60 };
+
+static const struct opt opts[] = {
+	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--why", 0, true, OPT_WHY}, {"--html", 0, true, OPT_HTML}, {"--pdf", 0, true, OPT_PDF},
+};
+
+struct arguments {
+	const char *dir, *why, *html, *pdf, *word, *vendor;
+	bool json;
+};
+
+static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
+{
+	struct opt_state s;
+	opt_init(&s, argc, argv);
+	const char **const texts[] = {[OPT_DIR] = &a->dir, [OPT_WHY] = &a->why, [OPT_HTML] = &a->html, [OPT_PDF] = &a->pdf};
+	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
+		if (k == OPT_HELP || k == OPT_BAD)
+			return k;
+		if (k == OPT_JSON)
+			a->json = true;
+		else if (k != OPT_OPERAND)
+			*texts[k] = s.value;
+		else if (!a->word)
+			a->word = s.value;
+		else if (!a->vendor)
+			a->vendor = s.value;
+		else {
+			cli_wrong(self, "%s: one vendor at a time", s.value);
+			return OPT_BAD;
+		}
+	}
+	return 0;
+}
+
+static const char *text(const json_t *j, const char *name)
+{
+	const char *s = json_string_value(json_object_get(j, name));
+	return s ? s : "";
+}
+
+static void day_of(const json_t *v, char out[static 11])
+{
+	strcpy(out, "-");
+	if (json_is_integer(v))
+		clock_format_day(json_integer_value(v), out);
+}
+
+/* ---- printing ------------------------------------------------------------------------------------------------------ */
+
+static void print_plan(const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "vendors");
+	printf("%-20s %-7s %-11s %-11s %s\n", "VENDOR", "TIER", "LAST", "DUE", "");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *v = json_array_get(list, i);
+		char last[11], due[11];
+		day_of(json_object_get(v, "last"), last);
+		day_of(json_object_get(v, "due"), due);
+		printf("%-20s %-7s %-11s %-11s %s\n", text(v, "vendor"), text(v, "tier"), last, due,
+		       json_is_true(json_object_get(v, "overdue")) ? "overdue" : "");
+	}
+}
+
+static void print_report(const json_t *r)
+{
+	const json_t *observed = json_object_get(r, "observed"), *list = json_object_get(r, "findings");
+	char at[11], next[11];
+	day_of(json_object_get(r, "at"), at);
+	day_of(json_object_get(r, "next"), next);
+	printf("%s, audited on %s by %s; tier %s, next by %s\n", text(r, "vendor"), at, text(r, "by"), text(r, "tier"), next);
+	printf("  flow %s; %lld people, %lld events in the ledger\n", text(r, "flow"), (long long)json_integer_value(json_object_get(observed, "people")),
+	       (long long)json_integer_value(json_object_get(observed, "events")));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *f = json_array_get(list, i);
+		printf("  %-7s %s\n", text(f, "severity"), text(f, "text"));
+	}
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static int write_html(const char *path, const json_t *report, struct err *err)
+{
+	struct buf b;
+	buf_init(&b, 0);
+	audit_html(report, &b);
+	FILE *f = fopen(path, "wbe");
+	bool ok = f && fwrite(b.data, 1, b.len, f) == b.len;
+	if (f)
+		ok &= fclose(f) == 0;
+	buf_release(&b);
+	return ok ? 0 : err_sys(err, "%s", path);
+}
+
+static const char *find_browser(void)
+{
+	static const char *const places[] = {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"};
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+/* No network, no profile of the user; silent. */
+static void browse(const char *browser, const char *profile, const char *html, const char *pdf)
+{
+	char *to = xasprintf("--print-to-pdf=%s", pdf), *data = xasprintf("--user-data-dir=%s", profile), *url = xasprintf("file://%s", html);
+	int null = open("/dev/null", O_RDWR);
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	alarm(PDF_SECONDS);	/* stays over exec */
+	if (getuid() == 0)	/* Chromium refuses its own sandbox to root; the page is ours and has no script */
+		execl(browser, browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--host-resolver-rules=MAP * ~NOTFOUND", data, to,
+		      url, (char *)NULL);
+	else
+		execl(browser, browser, "--headless", "--disable-gpu", "--no-pdf-header-footer", "--host-resolver-rules=MAP * ~NOTFOUND", data, to, url,
+		      (char *)NULL);
+	_exit(127);
+}
+
+static void remove_tree(const char *dir)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		execl("/bin/rm", "rm", "-rf", "--", dir, (char *)NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+static int print_pdf(const char *browser, const char *dir, const char *pdf, const json_t *report, struct err *err)
+{
+	char *html = xasprintf("%s/report.html", dir), *profile = xasprintf("%s/profile", dir), *out = xasprintf("%s/report.pdf", dir);
+	int status = 0, r = write_html(html, report, err);
+	pid_t pid = r == 0 ? fork() : -1;
+	if (pid == 0)
+		browse(browser, profile, html, out);
+	if (r == 0 && (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0))
+		r = err_set(err, ERR_IO, "%s made no PDF; --html FILE writes the page", browser);
+	struct buf b;
+	buf_init(&b, 0);
+	if (r == 0)
+		r = cli_read(out, 64 << 20, &b, err);
+	if (r == 0 && (b.len < 5 || memcmp(b.data, "%PDF-", 5) != 0))
+		r = err_set(err, ERR_IO, "%s made no PDF; --html FILE writes the page", browser);
+	FILE *f = r == 0 ? fopen(pdf, "wbe") : NULL;
+	if (r == 0 && (!f || fwrite(b.data, 1, b.len, f) != b.len))
+		r = err_sys(err, "%s", pdf);
+	if (f && fclose(f) != 0 && r == 0)
+		r = err_sys(err, "%s", pdf);
+	buf_release(&b);
+	free(html);
+	free(profile);
+	free(out);
+	return r;
+}
+
+static int write_pdf(const char *pdf, const json_t *report, struct err *err)
+{
+	const char *browser = find_browser();
+	char dir[] = "/tmp/weir-audit-XXXXXX";
+	if (!browser)
+		return err_set(err, ERR_IO, "a PDF is printed by Chromium, and there is none; --html FILE writes the page");
+	if (!mkdtemp(dir))
+		return err_sys(err, "%s", dir);
+	int r = print_pdf(browser, dir, pdf, report, err);
+	remove_tree(dir);
+	return r;
+}
+
+/* ---- words --------------------------------------------------------------------------------------------------------- */
+
+static int show(const struct arguments *a, const char *what, json_t *request, void (*print)(const json_t *answer))
+{
+	struct err err;
+	json_t *answer;
+	if (ask(a->dir, request, &answer, &err) < 0)
+		return cli_fail(what, &err);
+	int r = 0;
+	if (a->html)
+		r = write_html(a->html, answer, &err);
+	if (r == 0 && a->pdf)
+		r = write_pdf(a->pdf, answer, &err);
+	if (r == 0 && a->json)
+		ask_print(answer);
+	else if (r == 0)
+		print(answer);
+	json_decref(answer);
+	return r < 0 ? cli_fail(what, &err) : EXIT_DONE;
+}
+
+static int plan(const struct command *self, const struct arguments *a)
+{
+	if (a->vendor || a->html || a->pdf)
+		return cli_wrong(self, "plan takes no vendor and writes no file");
+	return show(a, "audit plan", json_pack("{s:s}", "do", "audit-plan"), print_plan);
+}
+
+static int run_one(const struct command *self, const struct arguments *a)
+{
+	if (!a->vendor)
+		return cli_wrong(self, "which vendor?");
+	return show(a, "audit run", json_pack("{s:s, s:s, s:s}", "do", "audit-run", "vendor", a->vendor, "why", a->why ? a->why : ""), print_report);
+}
+
+static int report(const struct command *self, const struct arguments *a)
+{
+	if (!a->vendor)
+		return cli_wrong(self, "which vendor?");
+	return show(a, "audit report", json_pack("{s:s, s:s}", "do", "audit-report", "vendor", a->vendor), print_report);
+}
+
+static const struct {
+	const char *word;
+	int (*run)(const struct command *self, const struct arguments *a);
+} words[] = {{"plan", plan}, {"run", run_one}, {"report", report}};
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct arguments a = {0};
+	int k = parse(self, argc, argv, &a);
+	if (k)
+		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
+	for (size_t i = 0; a.word && i < sizeof words / sizeof *words; i++)
+		if (strcmp(words[i].word, a.word) == 0)
+			return words[i].run(self, &a);
+	return cli_wrong(self, "plan, run or report?");
+}
+
+const struct command cmd_audit = {
+	"audit", "look at a vendor regularly, and report",
+	"usage: weir audit plan\n"
+	"       weir audit run VENDOR [--why TEXT] [--html FILE] [--pdf FILE]\n"
+	"       weir audit report VENDOR [--html FILE] [--pdf FILE]\n"
+	"       (each with [--dir FOLDER] [--json])\n"
+	"\n"
+	"  plan    every approved vendor: its tier, the last audit, when the next is due\n"
+	"  run     declared against observed, clauses, evidence due; the result is kept, and its digest is an event\n"
+	"  report  the newest result again\n"
+	"\n"
+	"A tier comes from what may leave: high is audited every 180 days, medium every 365, low every 730, counted from the\n"
+	"last audit.  A report holds places, categories and counts, no personal data.  A PDF is printed by Chromium.\n"
+	"\n"
+	"Exit status: 0 done; 2 wrong use, no such vendor, never audited; 3 no PDF, or own fault.\n",
+	run,
+};
