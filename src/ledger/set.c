@@ -130,8 +130,11 @@ static uint32_t next_bit(const uint64_t *w, uint32_t at, bool on)
 static uint32_t count_runs(const uint64_t *w)
 {
 	uint32_t n = 0;
-	for (uint32_t at = next_bit(w, 0, true); at < CHUNK_IDS; at = next_bit(w, next_bit(w, at, false), true))
-		n++;
+	uint64_t before = 0;	/* the highest bit of the word before */
+	for (size_t i = 0; i < CHUNK_WORDS; i++) {
+		n += (uint32_t)__builtin_popcountll(w[i] & ~(w[i] << 1 | before));
+		before = w[i] >> 63;
+	}
 	return n;
 }
 
