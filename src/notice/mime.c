@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "notice/notice.h"
 
-enum { LINE_MAX_QP = 75, WORD_BYTES = 42 };	/* 42 bytes are 56 of base64: with =?utf-8?B??= under 75 */
+enum { LINE_MAX_QP = 75, WORD_BYTES = 39 };	/* 39 bytes are 52 of base64: "Subject: =?utf-8?B?...?=" is 73 */
 
 static bool atom(char c)
 {
@@ -91,7 +91,7 @@ void mail_format(const struct mail *m, struct buf *out)
 	buf_adds(out, "From: ");
 	if (m->organisation && *m->organisation) {
 		header_text(out, m->organisation);
-		buf_addc(out, ' ');
+		buf_adds(out, "\r\n ");
 	}
 	buf_addf(out, "<%s>\r\nTo: <%s>\r\nSubject: ", m->from, m->to);
 	header_text(out, m->subject);
