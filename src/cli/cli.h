@@ -52,7 +52,7 @@ int cli_write_all(int fd, const void *p, size_t n);
 /* One a file cmd_NAME.c. */
 #define COMMANDS(X) X(filter) X(init) X(apply) X(approve) X(vendor) X(queue) X(serve) X(version) X(help) \
 	X(sink) X(contract) X(detect) X(incident) X(share) X(user) X(posture) X(blast) X(subject) X(resolve) X(ledger) \
-	X(assess) X(assurance) X(audit) X(demo)
+	X(assess) X(assurance) X(audit) X(demo) X(canary)
 #define X(n) extern const struct command cmd_##n;
 COMMANDS(X)
 #undef X

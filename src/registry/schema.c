@@ -248,5 +248,21 @@ const struct store_migration registry_migrations[] = {
 	 "  report TEXT NOT NULL"
 	 ") STRICT;"
 	 "CREATE INDEX audit_vendor ON audit (vendor, at);"},
+	{"canary",
+	 "CREATE TABLE canary ("
+	 "  token TEXT PRIMARY KEY,"
+	 "  vendor TEXT NOT NULL REFERENCES vendor(vendor),"
+	 "  place TEXT NOT NULL,"
+	 "  form TEXT NOT NULL,"
+	 "  at INTEGER NOT NULL,"
+	 "  by TEXT NOT NULL"
+	 ") STRICT;"
+	 "CREATE TABLE canary_hit ("
+	 "  id INTEGER PRIMARY KEY,"
+	 "  token TEXT NOT NULL REFERENCES canary(token),"
+	 "  at INTEGER NOT NULL,"
+	 "  via TEXT NOT NULL"
+	 ") STRICT;"
+	 "CREATE INDEX canary_hit_token ON canary_hit (token, at);"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

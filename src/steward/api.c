@@ -4,6 +4,8 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/say.h"
+#include "canary/canary.h"
 #include "steward/desk.h"
 #include "steward/private.h"
 
@@ -102,9 +104,33 @@ static json_t *ask(void *arg, json_t *request)
 	return answer;
 }
 
+/*
+ * The canaries' trap: /t/TOKEN, or a Host that starts with TOKEN.  Whoever comes gets the same empty answer, planted or not.
+ */
+static bool trapped(struct steward *s, struct http_request *rq)
+{
+	char token[CANARY_TOKEN + 1];
+	struct err err;
+	struct span host = http_field(rq, "host");
+	bool path = rq->path.len >= 3 && memcmp(rq->path.at, "/t/", 3) == 0;
+	bool named = host.len > CANARY_TOKEN && host.at[CANARY_TOKEN] == '.';
+	if (!path && !named)
+		return false;
+	if (canary_find_token(path ? rq->path : (struct span){host.at, CANARY_TOKEN + 1}, token)) {
+		json_t *answer = json_object();
+		if (canary_hit(s->registry, token, "web", clock_now(), answer, &err) < 0 && err.code != ERR_NOTFOUND)
+			say(SAY_ERROR, "canary-lost", "why", S(err.msg), NULL);
+		json_decref(answer);
+	}
+	http_reply(rq, &(const struct http_answer){.status = 204});
+	return true;
+}
+
 static void on_request(struct http_request *rq, void *arg)
 {
 	struct steward *s = arg;
+	if (!s->stopping && trapped(s, rq))
+		return;
 	if (!s->stopping && api_serve(s->api, rq))
 		return;
 	if (!span_eq(rq->method, "GET") && !span_eq(rq->method, "HEAD"))

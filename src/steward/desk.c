@@ -11,6 +11,7 @@
 #include "assurance/assurance.h"
 #include "audit/audit.h"
 #include "base/say.h"
+#include "canary/canary.h"
 #include "incident/incident.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
@@ -254,7 +255,7 @@ static const struct registry_word words[] = {
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
 	words, incident_words, notice_words, share_words, api_words, posture_words, assess_words, assurance_words,
-	audit_words,
+	audit_words, canary_words,
 };
 
 static const struct registry_word *word_of(const char *word)
