@@ -47,6 +47,8 @@ static const struct row rows[] = {
 	{CSP, CSP, "default-src 'self'; script-src 'strict-dynamic'", "", "csp-header-invalid"},
 	{CSP, CSP, "object-src 'none'; script-src 'strict-dynamic' 'sha256-x' https: 'unsafe-inline'; style-src 'self'", "",
 	 "csp-implemented-with-no-unsafe"},
+	{CSP, CSP, "default-src 'none'; object-src https:", "", "csp-implemented-with-unsafe-inline"},
+	{CSP, CSP, "script-src 'self'; style-src 'self'", "", "csp-implemented-with-unsafe-inline"},	/* objects from anywhere */
 	{CSP, CSP, "default-src a.example, default-src b.example", "", "csp-implemented-with-no-unsafe-default-src-none"},
 	{CSP, CSP, "default-src a.example b.example, default-src b.example", "", "csp-implemented-with-no-unsafe"},
 	{CSP, CSP "-report-only", "default-src 'self'", "", "csp-not-implemented-but-reporting-enabled"},
