@@ -38,6 +38,7 @@ int act_breach(struct demo *d, struct err *err);
 int act_count(struct demo *d, struct err *err);
 int act_papers(struct demo *d, struct err *err);
 int act_letters(struct demo *d, struct err *err);
+int mail_set_up(struct demo *d, struct err *err);
 void mail_stop(struct demo *d);
 
 #endif

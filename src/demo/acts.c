@@ -1,4 +1,4 @@
-/* The acts: traffic, breach, counts, papers, letters. */
+/* The acts: traffic, breach, counts, papers; letters.c has the last. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "demo/act.h"
 
-enum { FLOW_SECONDS = 12, ARRIVE_MS = 30000, AFTER_MS = 3000 };
+enum { FLOW_SECONDS = 10, ARRIVE_MS = 30000, AFTER_MS = 3000 };
 
 static uint64_t get(const _Atomic uint64_t *v)
 {
@@ -38,14 +38,14 @@ static int show_one(struct demo *d, struct err *err)
 	second[n] = 0;
 	say_line(d, PLAIN, "%s", "A chat product's SDK sends what it is told to, and more than anybody remembers:");
 	cut(d, "in ", second, n);
-	rest_ms(d, 3500);
+	rest_ms(d, 2500);
 	const char *args[] = {"filter", "-c", contract, NULL};
 	int rc = do_weir(d, args, second, false, &r, err);
 	if (rc == 0) {
 		say_line(d, PLAIN, "%s", "The contract names what the vendor may have. What leaves:");
 		cut(d, "out", r.out, strcspn(r.out, "\n"));
 		run_release(&r);
-		rest_ms(d, 4500);
+		rest_ms(d, 3000);
 	}
 	buf_release(&b);
 	free(contract);
@@ -87,7 +87,7 @@ static void compare_all(struct demo *d)
 	compare(d, "texts (redacted)", SEEN_TEXT, sent, arrived);
 	json_object_set_new(d->figures, "sent", sent);
 	json_object_set_new(d->figures, "arrived", arrived);
-	rest_ms(d, 5000);
+	rest_ms(d, 3500);
 }
 
 int act_traffic(struct demo *d, struct err *err)
@@ -137,7 +137,7 @@ static void tell_letter(struct demo *d)
 		return;
 	for (const char *at = letter; *at; at += strcspn(at, "\n") + 1)
 		say_line(d, PLAIN, "  │ %.*s", (int)strcspn(at, "\n"), at);
-	rest_ms(d, 4500);
+	rest_ms(d, 3500);
 }
 
 /* Bytes at the vendor from the moment the command returned, while the product goes on sending. */
@@ -178,7 +178,7 @@ int act_breach(struct demo *d, struct err *err)
 	json_object_set_new(d->figures, "scope", counts ? json_deep_copy(counts) : json_null());
 	run_release(&r);
 	sender_stop(&d->sender);
-	rest_ms(d, 3500);
+	rest_ms(d, 2500);
 	return 0;
 }
 
@@ -216,7 +216,7 @@ int act_count(struct demo *d, struct err *err)
 	say_line(d, PLAIN, "  %-46s %10s %10s", "words of their own", figure(d->affected, a), figure(d->affected, b));
 	say_line(d, PLAIN, "  %-46s %10s %10s", "usage under a pseudonym that only Weir can read", "-", figure(d->counted, b));
 	say_line(d, GREEN, "  To be told: %s people instead of %s. The addresses in their words had been redacted.", figure(d->affected, a), figure(without, b));
-	rest_ms(d, 6000);
+	rest_ms(d, 4000);
 	return 0;
 }
 
@@ -263,20 +263,6 @@ int act_papers(struct demo *d, struct err *err)
 		return -1;
 	clocks(d, r.json);
 	run_release(&r);
-	rest_ms(d, 4000);
+	rest_ms(d, 3000);
 	return 0;
-}
-
-/* ---- letters ---------------------------------------------------------------------------------------------------- */
-
-int act_letters(struct demo *d, struct err *err)
-{
-	(void)err;
-	json_object_set_new(d->figures, "letters", json_integer(d->letters < 0 ? 0 : d->letters));
-	return 0;
-}
-
-void mail_stop(struct demo *d)
-{
-	(void)d;
 }

@@ -228,12 +228,12 @@ static int set_up(struct demo *d, struct err *err)
 	if (do_weir(d, (const char *const[]){"approve", "analytics@1", "--why", "reviewed: no name, no address, no place", NULL}, NULL, true, &r, err) < 0)
 		return -1;
 	run_release(&r);
-	if (add_user(d, err) < 0 || serve(d, err) < 0)
+	if (add_user(d, err) < 0 || mail_set_up(d, err) < 0 || serve(d, err) < 0)
 		return -1;
 	d->host = xstrndup(d->gate + 7, strcspn(d->gate + 7, ":"));
 	d->port = xstrndup(d->gate + 7 + strlen(d->host) + 1, strcspn(d->gate + 7 + strlen(d->host) + 1, "/"));
 	say_line(d, PLAIN, "Watch it at %s   (name: demo, password: %s)", d->api, d->password);
-	rest_ms(d, 3000);
+	rest_ms(d, 2000);
 	return 0;
 }
 

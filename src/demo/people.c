@@ -89,11 +89,11 @@ int people_write(const char *path, unsigned people, struct err *err)
 	FILE *f = fopen(path, "we");
 	if (!f)
 		return err_sys(err, "%s", path);
-	fprintf(f, "id,email,name,language,country\n");
+	fprintf(f, "id,email,lang,name,country\n");
 	for (unsigned i = 0; i < people; i++) {
 		struct person p;
 		person_make(i, &p);
-		fprintf(f, "%s,%s,%s,%s,%s\n", p.id, p.email, p.name, p.language, p.country);
+		fprintf(f, "%s,%s,%s,%s,%s\n", p.id, p.email, p.language, p.name, p.country);
 	}
 	return fclose(f) == 0 ? 0 : err_sys(err, "%s", path);
 }

@@ -74,6 +74,8 @@ struct run {
 extern const char demo_web_token[], demo_ios_token[];
 /* args: NULL-ended, without "weir".  input may be NULL. */
 int run_weir(const char *dir, const char *const *args, const char *input, struct run *r, struct err *err);
+/* As another user of this machine, with our group: only root can. */
+int run_weir_as_other(const char *dir, const char *const *args, struct run *r, struct err *err);
 void run_release(struct run *r);
 /* Goes on running; its standard error goes to log. */
 int run_start(const char *dir, const char *const *args, const char *log, pid_t *pid, struct err *err);

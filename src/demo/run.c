@@ -40,7 +40,9 @@ static void fill(char **argv, const char *dir, const char *const *args)
 	argv[n] = NULL;
 }
 
-static pid_t start(const char *dir, const char *const *args, int in, int out, int error)
+enum { NOBODY = 65534 };
+
+static pid_t start(const char *dir, const char *const *args, int in, int out, int error, bool other)
 {
 	char *argv[ARGS_MAX];
 	pid_t parent = getpid(), pid = fork();
@@ -54,6 +56,8 @@ static pid_t start(const char *dir, const char *const *args, int in, int out, in
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(error, 2);
+	if (other && setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		_exit(126);
 	execve("/proc/self/exe", argv, environment);
 	_exit(127);
 }
@@ -77,11 +81,11 @@ static char *contents(int fd)
 	return text;
 }
 
-int run_weir(const char *dir, const char *const *args, const char *input, struct run *r, struct err *err)
+static int run_as(bool other, const char *dir, const char *const *args, const char *input, struct run *r, struct err *err)
 {
 	int in = scratch(input), out = scratch(NULL), error = scratch(NULL), status;
 	*r = (struct run){.status = -1};
-	pid_t pid = in < 0 || out < 0 || error < 0 ? -1 : start(dir, args, in, out, error);
+	pid_t pid = in < 0 || out < 0 || error < 0 ? -1 : start(dir, args, in, out, error, other);
 	if (pid > 0) {
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
@@ -96,6 +100,16 @@ int run_weir(const char *dir, const char *const *args, const char *input, struct
 	return pid > 0 ? 0 : err_sys(err, "weir %s", args[0]);
 }
 
+int run_weir(const char *dir, const char *const *args, const char *input, struct run *r, struct err *err)
+{
+	return run_as(false, dir, args, input, r, err);
+}
+
+int run_weir_as_other(const char *dir, const char *const *args, struct run *r, struct err *err)
+{
+	return run_as(true, dir, args, NULL, r, err);
+}
+
 void run_release(struct run *r)
 {
 	free(r->out);
@@ -107,7 +121,7 @@ void run_release(struct run *r)
 int run_start(const char *dir, const char *const *args, const char *log, pid_t *pid, struct err *err)
 {
 	int in = open("/dev/null", O_RDWR | O_CLOEXEC), error = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	*pid = in < 0 || error < 0 ? -1 : start(dir, args, in, in, error);
+	*pid = in < 0 || error < 0 ? -1 : start(dir, args, in, in, error, false);
 	if (in >= 0)
 		close(in);
 	if (error >= 0)
