@@ -135,8 +135,8 @@ static void tell_letter(struct demo *d)
 	say_act(d, "The vendor writes");
 	if (d->o->json)
 		return;
-	for (const char *at = letter; *at; at += strcspn(at, "\n") + 1)
-		say_line(d, PLAIN, "  │ %.*s", (int)strcspn(at, "\n"), at);
+	for (const char *at = letter, *end; (end = strchr(at, '\n')); at = end + 1)
+		say_line(d, PLAIN, "  │ %.*s", (int)(end - at), at);
 	rest_ms(d, 3500);
 }
 

@@ -17,7 +17,7 @@ const [api, user, password, width] = process.argv.slice(2);
   const enter = async (p) => { await page.fill("#user", user); await page.fill("#password", p); await page.click("button[type=submit]"); };
   await page.waitForSelector("#user");
   await enter("not the password");
-  await page.waitForFunction(() => document.querySelector(".error")?.textContent);
+  await page.waitForSelector(".error:not(:empty)");
   const refused = await page.textContent(".error");
   await enter(password);
   await page.waitForSelector(".sankey");
