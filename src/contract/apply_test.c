@@ -478,7 +478,7 @@ static void repeats(void **state)
 		"1", "\"1\"", "12", "\"12\"", "1.5", "true", "\"true\"", "null", "\"\"", "[]", "{\"a\":1}", "\"abcdefgh\"", "\"abcdefghi\"",
 		"\"https://a.example.org/some/path/1234\"", "\"https://b.example.org/some/path/1234\"", "\"https://b.example.org/some/path/1234/\"",
 		"\"x@y.de\"", "\"mail bob@example.com or +14155550132\"", "\"2026-01-15T10:11:12Z\"", "\"2026-01-15T10:11:13Z\"", "4111111111111111",
-		"\"a\\u0062c\"", "\"abc\"", "\"Stra\xc3\x9f" "e\"", "1700000000", "1700000001", "-0", "1e2",
+		"\"a\\u0062c\"", "\"abc\"", ("\"Stra\xc3\x9f" "e\""), "1700000000", "1700000001", "-0", "1e2",
 		"\"https://www.example.org/a/very/long/way/to/say/hello/again/and/again/and/again/and/again/and/again/and/again\""};
 	enum { OBJECTS = 300 };
 	uint64_t found[DETECT_TYPES] = {0}, seed = 1;

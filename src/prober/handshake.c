@@ -156,7 +156,9 @@ static enum tried question(const struct probe_target *t, const struct place *p, 
 	SSL_CTX *ctx = context(q);
 	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
 	bool name = strspn(t->host, "0123456789.") != strlen(t->host) && !strchr(t->host, ':');
-	if (ssl && SSL_set_fd(ssl, fd) == 1 && (!name || SSL_set_tlsext_host_name(ssl, t->host) == 1))
+	/* The macro SSL_set_tlsext_host_name casts const away. */
+	if (ssl && SSL_set_fd(ssl, fd) == 1 &&
+	    (!name || SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)t->host) == 1))
 		r = shake(ssl, fd, sooner(p->until_ms, HANDSHAKE_MS));
 	if (r == TRY_ACCEPTED && a)
 		keep_certs(ssl, a, tls);
