@@ -19,7 +19,9 @@ static const struct template {
 	 (const char *const[]){"subject", "nature", "people", "records", "categories", "contact", "consequences", "measures", NULL}},
 };
 
-static const char *const persons_own[] = {"your_data", "your_consequences", "your_advice", "first", "last", NULL};
+static const char *const persons_own[] = {"your_data", "your_consequences", "your_advice", "when", "first", "last", NULL};
+
+enum { DAY_S = 86400 };
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
@@ -52,6 +54,25 @@ static void set_phrase(json_t *values, const char *name, int lang, const char *k
 	if (empty)
 		buf_reset(&b);
 	set(values, name, &b);
+}
+
+/* To the minute: deadlines count in hours. */
+static void set_time(json_t *values, const char *name, int lang, const json_t *from, const char *member)
+{
+	char text[21];
+	int64_t at;
+	struct buf b;
+	bool empty;
+	if (!time_of(from, member, &at))
+		return;
+	json_t *v = json_object();
+	clock_format(at, text);
+	set_date(v, "day", lang, at);
+	json_object_set_new(v, "clock", json_stringn(text + 11, 5));
+	buf_init(&b, 0);
+	notice_fill(notice_word(lang, "time"), v, NULL, &b, &empty);
+	set(values, name, &b);
+	json_decref(v);
 }
 
 static void set_text(json_t *values, const char *name, const char *text)
@@ -108,7 +129,7 @@ static void set_categories(json_t *values, int lang, const json_t *counts)
 	set(values, "consequences", &means);
 }
 
-static void set_countries(json_t *values, const json_t *counts)
+static void set_countries(json_t *values, int lang, const json_t *counts)
 {
 	struct buf b;
 	size_t i;
@@ -116,8 +137,10 @@ static void set_countries(json_t *values, const json_t *counts)
 	buf_init(&b, 0);
 	json_array_foreach(json_object_get(counts, "jurisdictions"), i, c) {
 		const char *code = json_string_value(json_object_get(c, "code"));
-		if (code)
-			buf_addf(&b, "%s%s %lld", b.len ? ", " : "", code, (long long)json_integer_value(json_object_get(c, "people")));
+		if (!code)
+			continue;
+		struct span name = strcmp(code, "unknown") == 0 ? notice_word(lang, "country.unknown") : (struct span){code, strlen(code)};
+		buf_addf(&b, "%s%.*s %lld", b.len ? ", " : "", (int)name.len, name.at, (long long)json_integer_value(json_object_get(c, "people")));
 	}
 	set(values, "countries", &b);
 }
@@ -169,13 +192,13 @@ static json_t *values_of(int lang, const json_t *facts, const struct notice_send
 		set_phrase(v, "measures", lang, "cut-off");
 	}
 	set_phrase(v, "unknown", lang, "unknown");
-	set_text(v, "aware", json_string_value(json_object_get(gdpr, "started")));
-	set_text(v, "due", json_string_value(json_object_get(gdpr, "due")));
+	set_time(v, "aware", lang, gdpr, "started");
+	set_time(v, "due", lang, gdpr, "due");
 	set_number(v, "people", counts, "people");
 	set_number(v, "identifiers", counts, "identifiers");
 	set_number(v, "events", counts, "events");
 	set_categories(v, lang, counts);
-	set_countries(v, counts);
+	set_countries(v, lang, counts);
 	set_severity(v, lang, facts);
 	set_text(v, "digest", json_string_value(json_object_get(json_array_get(scopes, json_array_size(scopes) - 1), "sha256")));
 	return v;
@@ -274,6 +297,7 @@ int notice_letter(const char *draft, const char *lang, const json_t *person, str
 	set_data(v, l, person);
 	set_date(v, "first", l, first);
 	set_date(v, "last", l, last);
+	set_phrase(v, "when", l, first / DAY_S == last / DAY_S ? "when.day" : "when.span");
 	notice_fill((struct span){draft, (size_t)(end - draft)}, v, NULL, subject, &no_subject);
 	end += strspn(end, "\n");
 	notice_fill((struct span){end, strlen(end)}, v, NULL, body, &empty);

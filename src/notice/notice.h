@@ -4,8 +4,8 @@
  *
  * A draft is a template of catalog/notices with the incident's facts filled in.  A template's parts are named elements;
  * an element with a value missing is empty, and a draft with an empty element that its law requires can't be released.
- * In a letter the places {your_data}, {your_consequences}, {your_advice}, {first} and {last} stay open: each person's
- * own, from the ledger, are filled in when it is sent.
+ * In a letter the places {your_data}, {your_consequences}, {your_advice}, {when}, {first} and {last} stay open: each
+ * person's own, from the ledger, are filled in when it is sent.
  *
  *   letter of a person   (none) -> sending -> accepted | soft | hard | uncertain
  *                        soft -> sending;  uncertain -> sending only when a person says so (--send-again)

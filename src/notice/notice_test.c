@@ -98,7 +98,7 @@ static void words_are_complete(void **state)
 static void each_their_own(void **state)
 {
 	(void)state;
-	static const char draft[] = "Subject {first}\n\nA {first} B {last}\n{your_data}\n{your_consequences}\n{your_advice}\n";
+	static const char draft[] = "Subject {first}\n\nA {first} B {last}, {when} C\n{your_data}\n{your_consequences}\n{your_advice}\n";
 	json_t *one = json_pack("{s:[s,s], s:s, s:s}", "categories", "user.contact.email", "user.location", "first", "2025-11-03", "last", "2025-11-09");
 	json_t *none = json_pack("{s:[], s:s, s:s}", "categories", "first", "2025-11-03", "last", "2025-11-09");
 	struct buf subject, body;
@@ -107,14 +107,44 @@ static void each_their_own(void **state)
 	buf_init(&body, 0);
 	assert_int_equal(notice_letter(draft, "de", one, &subject, &body, &err), 0);
 	assert_string_equal((char *)subject.data, "Subject 3. November 2025");
-	assert_non_null(strstr((char *)body.data, "A 3. November 2025 B 9. November 2025\n- Ihre E-Mail-Adresse\n- wo Sie waren\n"));
-	assert_non_null(strstr((char *)body.data, "Misstrauen Sie E-Mails"));
+	assert_non_null(strstr((char *)body.data, "A 3. November 2025 B 9. November 2025, Zwischen dem 3. November 2025 und dem 9. November 2025 C\n"
+									     "- Ihre E-Mail-Adresse\n- wo Sie waren\n"));
+	assert_non_null(strstr((char *)body.data, "Seien Sie vorsichtig bei E-Mails"));
 	assert_null(strstr((char *)body.data, "Bank"));
+	json_object_set_new(one, "last", json_string("2025-11-03"));
+	buf_reset(&subject);
+	buf_reset(&body);
+	assert_int_equal(notice_letter(draft, "en", one, &subject, &body, &err), 0);
+	assert_non_null(strstr((char *)body.data, ", On 3 November 2025 C\n"));
 	assert_int_equal(notice_letter(draft, "en", none, &subject, &body, &err), -1);
 	buf_release(&subject);
 	buf_release(&body);
 	json_decref(one);
 	json_decref(none);
+}
+
+/* Lines are the same only when they are equal: "wo Sie waren" stands in "ungefähr, wo Sie waren (...)". */
+static void no_line_twice_and_none_lost(void **state)
+{
+	(void)state;
+	json_t *c = json_pack("[s,s,s]", "user.financial", "user.payment", "user.contact.email");
+	struct buf b;
+	buf_init(&b, 0);
+	notice_lines(0, "do.", c, &b);
+	buf_addc(&b, 0);
+	const char *bank = strstr((char *)b.data, "Tell your bank");
+	assert_non_null(bank);
+	assert_null(strstr(bank + 1, "Tell your bank"));
+	json_decref(c);
+	buf_reset(&b);
+	c = json_pack("[s,s]", "user.location.imprecise", "system");
+	json_array_append_new(c, json_string("user.location"));
+	notice_lines(1, "data.", c, &b);
+	buf_addc(&b, 0);
+	assert_non_null(strstr((char *)b.data, "- wo Sie waren\n- ungef"));
+	assert_non_null(strstr((char *)b.data, "- technische Angaben zu jedem"));
+	json_decref(c);
+	buf_release(&b);
 }
 
 static void addresses(void **state)
@@ -168,7 +198,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_draft_is_complete), cmocka_unit_test(what_is_missing_is_said), cmocka_unit_test(words_are_complete),
-		cmocka_unit_test(each_their_own), cmocka_unit_test(addresses), cmocka_unit_test(on_the_wire), cmocka_unit_test(form),
+		cmocka_unit_test(each_their_own), cmocka_unit_test(no_line_twice_and_none_lost),
+		cmocka_unit_test(addresses), cmocka_unit_test(on_the_wire), cmocka_unit_test(form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,19 @@ static bool wanted(int lang, const char *prefix, const json_t *categories, struc
 	return false;
 }
 
+/* Whether a line "- TEXT" stands there already: another category has the same words. */
+static bool said(const struct buf *b, size_t from, struct span text)
+{
+	const char *p = (const char *)b->data + from, *end = (const char *)b->data + b->len;
+	for (const char *stop; p < end; p = stop + 1) {
+		stop = memchr(p, '\n', (size_t)(end - p));
+		stop = stop ? stop : end;
+		if ((size_t)(stop - p) == text.len + 2 && memcmp(p + 2, text.at, text.len) == 0)
+			return true;
+	}
+	return false;
+}
+
 void notice_lines(int lang, const char *prefix, const json_t *categories, struct buf *out)
 {
 	size_t n = strlen(prefix), from = out->len;
@@ -99,8 +112,8 @@ void notice_lines(int lang, const char *prefix, const json_t *categories, struct
 		struct span text = value_at(p, strcspn(p, " \n"));
 		if (!text.len || !wanted(lang, prefix, categories, text))
 			continue;
-		if (out->len > from && memmem(out->data + from, out->len - from, text.at, text.len))
-			continue;	/* the same advice for another category */
+		if (out->len > from && said(out, from, text))
+			continue;
 		if (out->len > from)
 			buf_addc(out, '\n');
 		buf_adds(out, "- ");
