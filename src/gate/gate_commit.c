@@ -15,8 +15,7 @@
 #include "base/say.h"
 #include "gate/inside.h"
 
-enum { REST_MS = 200, SAY_AGAIN_US = 1000000, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000,
-       GATHER_US = 4000 };
+enum { REST_MS = 200, SAY_AGAIN_US = 1000000, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000 };
 
 static void on_segment(struct log_writer *w, const uint8_t salt[static 16], void *arg)
 {
@@ -179,37 +178,25 @@ static void *run(void *arg)
 	}
 }
 
-bool gate_commit_put(struct loop *l, struct parcel *p, int64_t now_us)
+bool gate_commit_put(struct gate *g, struct parcel *p)
 {
-	struct committer *c = &l->gate->committer;
+	struct committer *c = &g->committer;
 	size_t n = p->clear.len + p->objects.len;
-	if (p->clear.over || p->objects.over || n + AEAD_OVERHEAD > LOG_BODY_MAX ||
-	    atomic_load_explicit(&c->waiting_bytes, memory_order_relaxed) + n > l->gate->limits.memory_bytes)
+	if (p->clear.over || p->objects.over || p->clear.len + p->objects.len + AEAD_OVERHEAD > LOG_BODY_MAX ||
+	    atomic_load_explicit(&c->waiting_bytes, memory_order_relaxed) + n > g->limits.memory_bytes)
 		return false;
-	atomic_fetch_add_explicit(&c->waiting_bytes, n, memory_order_relaxed);
-	p->next = NULL;
-	if (!l->gathered)
-		l->gathered_us = now_us;
-	*l->gathered_last = p;
-	l->gathered_last = &p->next;
-	if (now_us - l->gathered_us >= GATHER_US)
-		gate_commit_flush(l);
-	return true;
-}
-
-void gate_commit_flush(struct loop *l)
-{
-	struct committer *c = &l->gate->committer;
-	if (!l->gathered)
-		return;
 	pthread_mutex_lock(&c->lock);
-	*c->last = l->gathered;
-	c->last = l->gathered_last;
-	if (c->idle)
-		pthread_cond_signal(&c->more);
+	bool take = !c->stop;
+	if (take) {
+		atomic_fetch_add_explicit(&c->waiting_bytes, n, memory_order_relaxed);
+		p->next = NULL;
+		*c->last = p;
+		c->last = &p->next;
+		if (c->idle)
+			pthread_cond_signal(&c->more);
+	}
 	pthread_mutex_unlock(&c->lock);
-	l->gathered = NULL;
-	l->gathered_last = &l->gathered;
+	return take;
 }
 
 static void say_recovery(struct log_recovery *r)
