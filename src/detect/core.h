@@ -18,6 +18,7 @@ struct scan {
 	size_t inserted;	/* how often a hit was put in */
 	bool full;		/* an overflow happened: the last hit reaches to n */
 	bool greedy;		/* hits swallow the region that they are in */
+	bool letters;		/* perhaps some within NEAR bytes before the number that is looked at */
 	/* Up to here the finder has looked already: what keeps them linear. */
 	size_t numbers_until, colons_until, jwt_until, bearer_until, decoded_until;
 };
@@ -67,11 +68,11 @@ static inline bool is(uint8_t c, unsigned class)
 
 /* One bit a byte of a 64-byte block. */
 struct marks {
-	uint64_t digit, at, colon;
+	uint64_t digit, dot, at, colon;
 	uint64_t base64;	/* alnum + / - _ */
 	uint64_t upper, lower;
-	uint64_t word;		/* where "be" in any case or "ey" may start */
-	uint64_t odd;		/* may start something encoded: % \ & [ ( controls, above ASCII */
+	uint64_t word;		/* where "bea" in any case or "ey" may start */
+	uint64_t odd;		/* may start something encoded: % \ & [ ( controls, the first byte of a character above ASCII */
 };
 /* Fills (n + 63) / 64 blocks; bits past n are 0.  Reads 64 bytes past the text at most. */
 void marks_fill(const uint8_t *t, size_t n, struct marks *m);
@@ -82,7 +83,9 @@ bool marks_force(enum marks_kernel k);
 
 /* ---- finders: called with the place of what triggers them ------------------------------------------------------- */
 
-void find_number(struct scan *s, size_t digit);	/* first of a run of digits: ipv4 phone us_ssn card iban */
+enum may_be { NUMBER_NONE, NUMBER_IPV4, NUMBER_ANY };
+/* digit: first of a run.  ipv4 phone us_ssn card iban */
+void find_number(struct scan *s, size_t digit, enum may_be may);
 void find_email(struct scan *s, size_t sign);	/* @ */
 void find_ipv6(struct scan *s, size_t colon);
 void find_word(struct scan *s, size_t letter);	/* jwt bearer */

@@ -130,35 +130,119 @@ static struct carry carry_before(const struct scan *s, size_t base)
 	return c;
 }
 
-static void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks)
+/* Are at least four, seven bits set? */
+static inline bool four(uint64_t x)
+{
+	x &= x - 1;
+	x &= x - 1;
+	return x & (x - 1);
+}
+
+static inline bool seven(uint64_t x)
+{
+	x &= x - 1;
+	x &= x - 1;
+	x &= x - 1;
+	return four(x);
+}
+
+/*
+ * Could what find_number looks for begin at this digit?  All of it, but an IBAN, ends where a letter stands.  1.2.3.4 has
+ * four digits within 15 bytes; all else has seven within 25, for at most three signs stand between two digits of it.
+ */
+enum { SPREAD = 25, SPREAD_IPV4 = 15 };
+static inline enum may_be worth(const struct scan *s, const struct marks *m, bool last, size_t p, unsigned bit)
+{
+	if (is(before(s, p), C_ALPHA))
+		return NUMBER_ANY;	/* an IBAN: the letters were looked at */
+	uint64_t d = m->digit >> bit, letters = (m->upper | m->lower) >> bit;
+	if (bit > 64 - SPREAD) {
+		if (last && s->hi - p > 64 - bit)
+			return NUMBER_ANY;	/* it goes on where the marks end */
+		d |= last ? 0 : m[1].digit << (64 - bit);
+		letters |= last ? 0 : (m[1].upper | m[1].lower) << (64 - bit);
+	}
+	unsigned n = ~d ? (unsigned)__builtin_ctzll(~d) : 64;
+	uint8_t next = at(s, p + n);
+	d &= (letters & -letters) - 1;
+	if (n < 7 && !is(next, C_SEP) && next != '(' && next != ')')
+		return NUMBER_NONE;
+	if (seven(d & (((uint64_t)1 << SPREAD) - 1)) &&
+	    (n > 2 || !is(before(s, p), C_SEP) || p - 1 <= s->lo || !is(before(s, p - 1), C_DIGIT)))
+		return NUMBER_ANY;
+	return n <= 3 && next == '.' && four(d & (((uint64_t)1 << SPREAD_IPV4) - 1)) ? NUMBER_IPV4 : NUMBER_NONE;
+}
+
+/* Letters in the NEAR bytes before a bit; what stands before the marks, unless that is nothing, may be some. */
+static inline bool letters_before(const struct marks *m, size_t b, unsigned bit, bool first)
+{
+	uint64_t here = (m[b].upper | m[b].lower) & (((uint64_t)1 << bit) - 1);
+	if (bit >= NEAR)
+		return here >> (bit - NEAR);
+	if (b == 0)
+		return here || !first;
+	return here || (m[b - 1].upper | m[b - 1].lower) >> (64 - NEAR + bit);
+}
+
+static void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks, uint64_t ipv6)
 {
 	struct carry carry = carry_before(s, base);
-	uint64_t email = wanted(s, DETECT_EMAIL) ? ~(uint64_t)0 : 0, ipv6 = wanted(s, DETECT_IPV6) ? ~(uint64_t)0 : 0;
+	const bool first = base == s->lo;
+	uint64_t email = wanted(s, DETECT_EMAIL) ? ~(uint64_t)0 : 0;
 	uint64_t iban = wanted(s, DETECT_IBAN) ? ~(uint64_t)0 : 0;
 	for (size_t b = 0; b < blocks; b++, base += 64) {
-		uint64_t todo = number_starts(&m[b], &carry, iban) | (m[b].at & email) | (m[b].colon & ipv6) | m[b].word;
-		for (; todo; todo &= todo - 1) {
-			size_t p = base + (size_t)__builtin_ctzll(todo);
+		uint64_t alnum = m[b].upper | m[b].lower | m[b].digit;
+		uint64_t words = m[b].word & ~(alnum << 1 | (carry.digit | carry.alpha) >> 63);
+		uint64_t starts = number_starts(&m[b], &carry, iban);
+		for (uint64_t todo = starts | (m[b].at & email) | (m[b].colon & ipv6) | words; todo; todo &= todo - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(todo);
+			size_t p = base + bit;
 			uint8_t c = s->t[p];
-			if (is(c, C_DIGIT))
-				find_number(s, p);
-			else if (c == '@')
+			if (is(c, C_DIGIT)) {
+				enum may_be may = p < s->numbers_until ? NUMBER_NONE : worth(s, &m[b], b + 1 == blocks, p, bit);
+				if (!may)
+					continue;
+				s->letters = letters_before(m, b, bit, first);
+				find_number(s, p, may);
+			} else if (c == '@') {
 				find_email(s, p);
-			else if (c == ':')
+			} else if (c == ':') {
 				find_ipv6(s, p);
-			else
+			} else {
 				find_word(s, p);
+			}
 		}
 	}
 }
 
-/* Are there twelve ones in a row within the word, or could a longer row cross into or out of it? */
-static bool long_run(uint64_t x, bool inside)
+/* Where twelve ones in a row begin. */
+static inline uint64_t twelve(uint64_t x)
 {
-	uint64_t y = x & x >> 1;
-	y &= y >> 2;
-	y &= y >> 4;
-	return (y & y >> 4) || (inside && (x & 1)) || x >> 63;
+	x &= x >> 1;
+	x &= x >> 2;
+	x &= x >> 4;
+	return x & x >> 4;
+}
+
+/* Are there twelve ones in a row within the word, or could a longer row cross out of it? */
+static inline bool long_run(uint64_t x)
+{
+	return twelve(x) || x >> 63;
+}
+
+/* The runs of a text of one block. */
+static void walk_base64_short(struct scan *s, const struct marks *m)
+{
+	uint64_t x = m->base64, starts = twelve(x);
+	while (starts) {
+		unsigned from = (unsigned)__builtin_ctzll(starts);
+		uint64_t rest = ~(x >> from), run;
+		unsigned len = rest << from ? (unsigned)__builtin_ctzll(rest) : 64 - from;
+		run = (len < 64 ? ((uint64_t)1 << len) - 1 : ~(uint64_t)0) << from;
+		if ((m->upper & run) && (m->lower & run))
+			scan_base64(s, s->lo + from, s->lo + from + len);
+		starts &= ~run;
+	}
 }
 
 /*
@@ -171,7 +255,7 @@ static void walk_base64(struct scan *s, size_t base, const struct marks *m, size
 	bool inside = false, upper = false, small = false;
 	for (size_t b = 0; b <= blocks; b++) {
 		uint64_t x = b < blocks ? m[b].base64 : 0;
-		if (!inside && !long_run(x, false))
+		if (!inside && !long_run(x))
 			continue;
 		size_t word = base + b * 64;
 		for (unsigned bit = 0; bit < 64;) {
@@ -225,35 +309,50 @@ struct summary {
 	uint64_t at, colon, word, odd;
 };
 
-/* 1.2.3.4 has the fewest digits of all that starts with digits, 2001:db8::1 the fewest colons: are there so many? */
-static bool four(uint64_t x)
+/* An IPv6 address has eight groups or "::": in a text of one window, fewer colons can be left out. */
+static inline bool colons(uint64_t x)
 {
-	x &= x - 1;
-	x &= x - 1;
-	return x & (x - 1);
+	return x & x >> 1 || seven(x);
 }
 
-static struct summary of_block(const struct marks *m)
+static inline struct summary of_block(const struct marks *m)
 {
-	return (struct summary){four(m->digit), m->upper && m->lower && long_run(m->base64, false), m->at,
-				m->colon & (m->colon - 1), m->word, m->odd};
+	struct summary r = {.at = m->at, .word = m->word, .odd = m->odd, .colon = colons(m->colon) ? m->colon : 0};
+	if (four(m->digit)) {
+		struct carry none = {0};
+		bool plain = seven(m->digit) || m->dot;
+		uint64_t alpha = m->upper | m->lower, starts = number_starts(m, &none, ~(uint64_t)0);
+		r.digits = starts & (plain ? starts : alpha << 1);
+	}
+	if (m->upper && m->lower)
+		r.base64 = twelve(m->base64);
+	return r;
 }
 
 /* Of a longer window: what is too little in one block may be enough with its neighbour. */
-static struct summary of_window(const struct marks *m, size_t blocks)
+static struct summary of_window(const struct marks *m, size_t blocks, bool whole)
 {
 	struct summary r = {.digits = true};
-	uint64_t upper = 0, lower = 0;
+	uint64_t upper = 0, lower = 0, two = 0, carry = 0;
+	unsigned count = 0;
 	for (size_t b = 0; b < blocks; b++) {
 		r.at |= m[b].at;
-		r.colon |= m[b].colon;
 		r.word |= m[b].word;
 		r.odd |= m[b].odd;
+		if (m[b].colon) {
+			r.colon |= m[b].colon;
+			two |= m[b].colon & (m[b].colon << 1 | carry);
+			for (uint64_t x = m[b].colon; x && count < 7; x &= x - 1)
+				count++;
+		}
+		carry = m[b].colon >> 63;
 		upper |= m[b].upper;
 		lower |= m[b].lower;
-		r.base64 |= long_run(m[b].base64, false);
+		r.base64 |= long_run(m[b].base64);
 	}
 	r.base64 &= upper && lower;
+	if (whole && !two && count < 7)
+		r.colon = 0;
 	return r;
 }
 
@@ -266,10 +365,12 @@ static void walk_window(struct scan *s, size_t w, const struct marks *m, size_t 
 			size_t *base64_until)
 {
 	if (plain_candidate(r))
-		walk_candidates(s, w, m, blocks);
+		walk_candidates(s, w, m, blocks, r->colon && wanted(s, DETECT_IPV6) ? ~(uint64_t)0 : 0);
 	if (s->depth == DEPTH_MAX)
 		return;
-	if (r->base64)
+	if (r->base64 && s->hi - s->lo <= 64)
+		walk_base64_short(s, m);
+	else if (r->base64)
 		walk_base64(s, w, m, blocks, base64_until);
 	if (r->odd)
 		walk_encoded(s, w, m, blocks);
@@ -290,7 +391,7 @@ static void scan_region(struct scan *s, size_t lo, size_t hi)
 	for (size_t w = lo; w < hi; w += WINDOW) {
 		size_t n = hi - w < WINDOW ? hi - w : WINDOW, blocks = (n + 63) / 64;
 		marks_fill(s->t + w, n, m);
-		struct summary r = hi - lo <= 64 ? of_block(m) : of_window(m, blocks);
+		struct summary r = hi - lo <= 64 ? of_block(m) : of_window(m, blocks, hi - lo <= WINDOW);
 		walk_window(s, w, m, blocks, &r, &base64_until);
 		if (s->full && s->hits[s->count - 1].start < w + n)
 			return;	/* the rest is covered already */

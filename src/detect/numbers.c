@@ -45,10 +45,15 @@ static void found(struct scan *s, size_t start, size_t end, const struct finding
 
 /* ---- IPv4 ------------------------------------------------------------------------------------------------------- */
 
+static bool behind(const struct scan *s, size_t p, size_t reach, const char *const *words)
+{
+	return s->letters && near_word(s, p, reach, words);
+}
+
 static bool says_version(const struct scan *s, size_t p)
 {
 	static const char *const words[] = {"version", "ver", "release", "build", "firmware", "sdk", NULL};
-	return near_word(s, p, 12, words);
+	return behind(s, p, 12, words);
 }
 
 /* Chrome/119.0.0.0: a product and its version (RFC 9110 10.1.5), unless the name holds more than letters. */
@@ -201,11 +206,11 @@ static bool phone_named(struct scan *s, size_t p)
 	static const char *const words[] = {"phone", "phonenumber", "telephone", "tel", "telefon", "telefono", "telefone",
 					    "mobile", "mobil", "cell", "cellphone", "handy", "fax", "whatsapp", "sms", NULL};
 	struct digits g;
-	if (p - s->lo < 3)
-		return false;	/* no room for a word */
+	if (!s->letters)
+		return false;
 	gather_phone(s, p, &g);
 	bool date = g.n >= 8 && at(s, p + 4) == '-' && at(s, p + 7) == '-';	/* 2026-01-15 */
-	if (g.n < 7 || date || !word_ends(s, g.end) || !near_word(s, p, NEAR, words))
+	if (g.n < 7 || date || !word_ends(s, g.end) || !behind(s, p, NEAR, words))
 		return false;
 	found(s, before(s, p) == '(' ? p - 1 : p, g.end, &f);
 	return true;
@@ -247,7 +252,7 @@ static bool ssn_named(struct scan *s, size_t p)
 {
 	static const struct finding f = {DETECT_US_SSN, DETECT_WEAK, 70, "nine digits behind a word for social security"};
 	static const char *const words[] = {"ssn", "socialsecurity", "social", NULL};
-	if (!word_ends(s, p + 9) || !issued(value(s, p, 3), value(s, p + 3, 2), value(s, p + 5, 4)) || !near_word(s, p, NEAR, words))
+	if (!word_ends(s, p + 9) || !issued(value(s, p, 3), value(s, p + 3, 2), value(s, p + 5, 4)) || !behind(s, p, NEAR, words))
 		return false;
 	found(s, p, p + 9, &f);
 	return true;
@@ -343,6 +348,8 @@ static bool card_grouped(struct scan *s, size_t p)
 	static const struct finding f = {DETECT_CARD, DETECT_STRONG, 100, "groups as on a card, issuer prefix and length, Luhn"};
 	struct pan g;
 	unsigned n;
+	if (at(s, p) < '2' || at(s, p) > '8')
+		return false;	/* no issuer's first digit */
 	gather_pan(s, p, &g);
 	if (g.groups < 2 || g.n < PAN_MIN)
 		return false;
@@ -396,7 +403,7 @@ static bool card_bare(struct scan *s, size_t p, unsigned n)
 		return false;
 	if (n >= 14 && n <= 16 && issuer(d, n, true))
 		found(s, p, p + n, &alone);
-	else if (near_word(s, p, NEAR, words))
+	else if (behind(s, p, NEAR, words))
 		found(s, p, p + n, &named);
 	else
 		return false;
@@ -441,6 +448,8 @@ static void iban(struct scan *s, size_t p)
 	unsigned length = iban_length[((a & 0xdfu) - 'A') * 26 + ((b & 0xdfu) - 'A')], n = 4;
 	size_t i = p + 2;
 	uint64_t sum = 0;
+	if (!length)
+		return;
 	while (n < length) {
 		size_t j = i + (is(at(s, i), C_SEP) ? 1 : 0);
 		if (!is(at(s, j), C_ALNUM))
@@ -450,7 +459,7 @@ static void iban(struct scan *s, size_t p)
 		n++;
 	}
 	sum = mod97_add(mod97_add(mod97_add(mod97_add(sum, a), b), s->t[p]), s->t[p + 1]);
-	if (length && sum % 97 == 1 && word_ends(s, i))
+	if (sum % 97 == 1 && word_ends(s, i))
 		found(s, p - 2, i, &f);
 }
 
@@ -476,7 +485,7 @@ static bool by_length(struct scan *s, size_t p, unsigned n)
 	}
 }
 
-void find_number(struct scan *s, size_t p)
+void find_number(struct scan *s, size_t p, enum may_be may)
 {
 	if (p < s->numbers_until)
 		return;
@@ -488,6 +497,8 @@ void find_number(struct scan *s, size_t p)
 		return;
 	}
 	if (n <= 3 && at(s, p + n) == '.' && wanted(s, DETECT_IPV4) && ipv4(s, p) != 0)
+		return;
+	if (may == NUMBER_IPV4)
 		return;
 	if (prev == '+' && wanted(s, DETECT_PHONE) && phone_plus(s, p))
 		return;
