@@ -3,6 +3,7 @@
 #define CLI_ASK_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -11,6 +12,9 @@
  * caller.  -1: err is what the other side said, or why it could not be asked.
  */
 int ask(const char *dir, json_t *request, json_t **answer, struct err *err);
+
+/* Nobody took the request up: it has changed nothing (or will only when they go on). */
+bool ask_was_silent(const struct err *err);
 
 /* One JSON line on standard output, without the member "ok". */
 void ask_print(json_t *answer);

@@ -10,6 +10,7 @@
 #include "cli/ask.h"
 #include "cli/incident.h"
 #include "crypt/crypt.h"
+#include "keeper/decision.h"
 
 enum {
 	OPT_DIR, OPT_JSON, OPT_ALL,
@@ -209,14 +210,17 @@ static void print_list(const json_t *answer)
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
+static int exit_of(const struct command *self, const struct err *err)
+{
+	cli_fail(self->name, err);
+	return err->code == ERR_CONFLICT || err->code == ERR_DENIED ? EXIT_NO : err->code == ERR_INPUT || err->code == ERR_NOTFOUND ? EXIT_USE : EXIT_FAULT;
+}
+
 int incident_ask(const struct command *self, struct incident_args *a, const char *word, json_t **answer)
 {
 	struct err err;
 	json_object_set_new(a->request, "do", json_string(word));
-	if (ask(a->dir, json_incref(a->request), answer, &err) == 0)
-		return 0;
-	cli_fail(self->name, &err);
-	return err.code == ERR_CONFLICT || err.code == ERR_DENIED ? EXIT_NO : err.code == ERR_INPUT || err.code == ERR_NOTFOUND ? EXIT_USE : EXIT_FAULT;
+	return ask(a->dir, json_incref(a->request), answer, &err) == 0 ? 0 : exit_of(self, &err);
 }
 
 static int plain(const struct command *self, struct incident_args *a, const char *word, void (*print)(const json_t *))
@@ -233,11 +237,40 @@ static int plain(const struct command *self, struct incident_args *a, const char
 	return EXIT_DONE;
 }
 
+/* The steward, who keeps incidents, hangs: the vendor is cut off all the same, by the keeper and as this person's ask. */
+static int cut_off_alone(const struct incident_args *a, const struct err *why)
+{
+	struct err err;
+	json_t *answer;
+	const char *vendor = text(a->request, "vendor");
+	const char *reason = text(a->request, "why");
+	json_t *request = json_pack("{s:s, s:s, s:s}", "do", "quarantine", "vendor", vendor, "why",
+				    *reason && strlen(reason) <= WHY_MAX ? reason : "an incident that could not be opened yet");
+	if (ask(a->dir, request, &answer, &err) < 0) {
+		err_prefix(&err, "%s; nor was the vendor cut off: ", why->msg);
+		return cli_fail("incident open", &err);
+	}
+	json_decref(answer);
+	fprintf(stderr, "weir: incident open: %s is quarantined, but no incident is open: %s; open it again, then `weir vendor release`\n", vendor,
+		why->msg);
+	return EXIT_FAULT;
+}
+
 static int do_open(const struct command *self, struct incident_args *a)
 {
 	if (a->operands_len > 1)
 		return cli_wrong(self, "%s: open takes --vendor V", a->operands[1]);
-	return plain(self, a, "incident-open", print_opened);
+	json_t *answer;
+	struct err err;
+	json_object_set_new(a->request, "do", json_string("incident-open"));
+	if (ask(a->dir, json_incref(a->request), &answer, &err) < 0)
+		return ask_was_silent(&err) ? cut_off_alone(a, &err) : exit_of(self, &err);
+	if (a->json)
+		ask_print(answer);
+	else
+		print_opened(answer);
+	json_decref(answer);
+	return EXIT_DONE;
 }
 
 static int do_list(const struct command *self, struct incident_args *a)

@@ -73,7 +73,7 @@ static void list_row(const json_t *v)
 	if (number(v, "version"))
 		snprintf(version, sizeof version, "%lld", number(v, "version"));
 	snprintf(newest, sizeof newest, "%lld", number(v, "newest"));
-	printf("%-20s %-10s %-12s %8s %8s  %s\n", text(v, "vendor"), text(v, "life"), text(v, "flow"), version, newest, at);
+	printf("%-20s %-10s %-12s %8s %8s  %-20s  %s\n", text(v, "vendor"), text(v, "life"), text(v, "flow"), version, newest, at, text(v, "gate"));
 }
 
 static int list(const struct command *self, const struct arguments *a)
@@ -88,7 +88,7 @@ static int list(const struct command *self, const struct arguments *a)
 	if (a->json) {
 		ask_print(answer);
 	} else {
-		printf("%-20s %-10s %-12s %8s %8s  %s\n", "VENDOR", "LIFE", "FLOW", "IN FORCE", "NEWEST", "UNTIL");
+		printf("%-20s %-10s %-12s %8s %8s  %-20s  %s\n", "VENDOR", "LIFE", "FLOW", "IN FORCE", "NEWEST", "UNTIL", "GATE NOW");
 		json_array_foreach(json_object_get(answer, "vendors"), i, v) list_row(v);
 	}
 	json_decref(answer);
@@ -108,6 +108,7 @@ static void show_text(const json_t *answer)
 	json_object_foreach(json_object_get(v, "asks"), who, e) if (strcmp(json_string_value(e), "open") != 0)
 		printf(" (%s asks for %s)", who, json_string_value(e));
 	printf("\n  contract  %lld in force, %lld the newest applied\n", number(v, "version"), number(v, "newest"));
+	printf("  gate      %s\n", text(v, "gate"));
 	printf("  plan      %lld\n  until     %s\n\n", number(v, "serial"), at);
 	json_array_foreach(json_object_get(answer, "events"), i, e) {
 		clock_format(number(e, "at"), at);
@@ -212,7 +213,8 @@ const struct command cmd_vendor = {
 	"       weir vendor firewall VENDOR\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
-	"  list        every vendor: life, flow, contract in force, newest applied, until when\n"
+	"  list        every vendor: life, flow, contract in force, newest applied, until when; and what the gate does with\n"
+	"              its events now: passes, the reason for which it refuses them, unknown (it doesn't answer), stopped\n"
 	"  show        one vendor, and what was decided about it, by whom and why\n"
 	"  restrict    only what the contract's `restricted` block leaves; without one, nothing\n"
 	"  suspend     nothing passes: SDKs get their final refusal, the queue is held\n"

@@ -176,17 +176,33 @@ static const char *const closed_names[] = {
 	[CLOSED_SUSPENDED] = "suspended", [CLOSED_QUARANTINED] = "quarantined", [CLOSED_RESTRICTED] = "restricted",
 };
 
+/* Why nothing at all is taken now, in words for a person; NULL: events are taken. */
+static const char *refuses(const struct gate *g)
+{
+	uint64_t left;
+	if (!atomic_load(&g->plans_known))
+		return "the keeper has not named the plans yet";
+	if (!g->ready)
+		return readers_known(g) ? "the log is not open yet" : "courier or keeper has not said what it read";
+	if (atomic_load_explicit(&g->committer.stats.failing, memory_order_relaxed))
+		return "the last write to the log failed";
+	if (g->io->free_bytes(g->io->ctx, g->log_dir, &left) == 0 && left < g->log_limits.reserve_bytes)
+		return "the disk is full";
+	return NULL;
+}
+
 static void on_status(struct gate *g, struct message *m)
 {
 	json_t *list = json_array();
+	int64_t now_s = clock_now();
 	for (size_t i = 0; i < g->vendors_len; i++) {
-		const struct vendor *v = g->vendors[i];	/* parts are changed by this thread only */
-		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:b}", "vendor", v->name, "serial",
+		struct vendor *v = g->vendors[i];	/* parts are changed by this thread only */
+		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:b, s:s}", "vendor", v->name, "serial",
 						      (json_int_t)(v->plan ? v->plan->file.serial : 0), "state",
 						      closed_names[v->plan ? v->plan->closed : CLOSED_NO_PLAN], "sources",
-						      v->tokens != NULL));
+						      v->tokens != NULL, "does", gate_vendor_does(g, v, now_s)));
 	}
-	send_out(g, m->from, "status-is", json_pack("{s:o, s:o, s:I}", "id", id_of(m), "vendors", list, "log_bytes",
+	send_out(g, m->from, "status-is", json_pack("{s:o, s:o, s:s?, s:I}", "id", id_of(m), "vendors", list, "refuses", refuses(g), "log_bytes",
 						    (json_int_t)atomic_load(&g->committer.stats.log_bytes)));
 }
 

@@ -19,6 +19,11 @@ static const struct {
 
 static const uint32_t bounds_us[COMMIT_BUCKETS] = {100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 1000000};
 
+const char *gate_count_reason(enum count c)
+{
+	return rows[c].reason;
+}
+
 void gate_metrics_commit(struct commit_stats *s, int64_t took_us, bool ok, uint64_t frames)
 {
 	size_t i = 0;
@@ -27,6 +32,7 @@ void gate_metrics_commit(struct commit_stats *s, int64_t took_us, bool ok, uint6
 	atomic_fetch_add_explicit(&s->bucket[i], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->count, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->sum_us, (uint64_t)took_us, memory_order_relaxed);
+	atomic_store_explicit(&s->failing, !ok, memory_order_relaxed);
 	atomic_fetch_add_explicit(ok ? &s->frames : &s->failed, ok ? frames : 1, memory_order_relaxed);
 }
 

@@ -247,6 +247,16 @@ bool gate_plan_passes(const struct view *v, int64_t now_s, enum outcome *outcome
 	return true;
 }
 
+const char *gate_vendor_does(const struct gate *g, struct vendor *v, int64_t now_s)
+{
+	const struct view now = {v, v->adapter, v->plan, v->tokens};	/* these change on this thread only */
+	enum outcome outcome;
+	enum count why;
+	if (!gate_plan_passes(&now, now_s, &outcome, &why))
+		return gate_count_reason(why);
+	return courier_mark_is_full(g->courier, v->hash) ? gate_count_reason(COUNT_QUOTA) : "passes";
+}
+
 /* ---- source tokens -------------------------------------------------------------------------------------------- */
 
 /* Which source each token stands for; rows without a token were passed over.  Under gate.lock. */

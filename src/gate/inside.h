@@ -37,6 +37,7 @@ enum count {
 
 struct commit_stats {
 	_Atomic uint64_t bucket[COMMIT_BUCKETS + 1], count, sum_us, failed, frames;
+	_Atomic bool failing;	/* the last one was refused */
 	_Atomic uint64_t log_bytes;
 };
 
@@ -200,6 +201,8 @@ void gate_tokens_load(struct gate *g, json_t *body);
 int gate_token_source(const struct token_part *t, struct span token);
 /* PASSES with time taken into account; *why is the count for it. */
 bool gate_plan_passes(const struct view *v, int64_t now_s, enum outcome *outcome, enum count *why);
+/* What happens to an event of this vendor now: "passes", or the reason for which it is refused (a word of weir_events_total). */
+const char *gate_vendor_does(const struct gate *g, struct vendor *v, int64_t now_s);
 void gate_plans_release(struct gate *g);
 
 /* gate_route.c */
@@ -225,6 +228,7 @@ static inline void gate_count(struct vendor *v, enum count c, uint64_t n)
 {
 	atomic_fetch_add_explicit(&v->counts[c], n, memory_order_relaxed);
 }
+const char *gate_count_reason(enum count c);	/* of those behind plan_apply's */
 void gate_metrics_commit(struct commit_stats *s, int64_t took_us, bool ok, uint64_t frames);
 /*
  * Fields of the objects that a source sent: those that left by category, and those that were held back.  Counted up for a

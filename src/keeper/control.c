@@ -1,5 +1,6 @@
 #include "keeper/control.h"
 
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,17 @@ char *control_line(const json_t *j, size_t *n)
 	text[*n - 1] = '\n';
 	text[*n] = 0;
 	return text;
+}
+
+bool control_gone(int fd)
+{
+	struct pollfd p = {.fd = fd};
+	return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;	/* both ways: one that only stopped writing waits */
+}
+
+void control_greet(int fd)
+{
+	(void)!send(fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL);	/* a caller who has gone is noticed later */
 }
 
 json_t *control_refusal(const struct err *err)

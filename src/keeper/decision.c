@@ -30,6 +30,11 @@ static int kind_below(const char *word, int end)
 	return -1;
 }
 
+bool decision_cuts_off(enum decision_kind k)
+{
+	return k == DECIDE_SUSPEND || k == DECIDE_RESTRICT || k == DECIDE_QUARANTINE || k == DECIDE_OFFBOARD;
+}
+
 int decision_kind_of(const char *word)
 {
 	return kind_below(word, DECIDE_REFRESH);

@@ -58,6 +58,9 @@ bool vendor_name_ok(const char *s);
 /* The decision of a person that a request's "do" asks for, or -1 when it isn't one. */
 int decision_kind_of(const char *word);
 
+/* A switch towards closed: suspend, restrict, quarantine, offboard. */
+bool decision_cuts_off(enum decision_kind k);
+
 /*
  * From a request; who and at are the caller's to fill.  Everything is checked: an unknown member, a wrong type, a
  * missing reason and a waiver without an end are ERR_INPUT.

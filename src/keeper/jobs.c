@@ -10,6 +10,10 @@
  *
  * Each state but READ waits for one kind of message, for so long as its row says.  When the time is over the caller is
  * told; what was signed and written by then stays.
+ *
+ * A cut-off waits for nobody who isn't needed for it: it goes before the others, and one of them that is still asking
+ * (ASK, RESOLVE) starts anew behind it.  What acted first is owed to the registry until it said that it recorded it; the
+ * caller waits for that only a moment.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +27,8 @@
 #include "base/clock.h"
 #include "base/say.h"
 #include "keeper/private.h"
+
+enum { OWED_MS = 2000, OWED_MAX_MS = 60000 };
 
 enum state { READ, ASK, RESOLVE, RECORD_FIRST, CONFIRM, RECORD_AFTER, DROP, STATES };
 
@@ -38,7 +44,11 @@ struct job {
 	struct buf bytes;
 	struct decided x;
 	unsigned unconfirmed;	/* 1 << role */
+	bool cut_off;
+	bool read;		/* d is filled: it starts anew */
+	bool resolved;		/* its secrets are held for it */
 	bool acted_first;	/* stricter: recorded when it is done */
+	bool unrecorded;	/* and that is still owed */
 	bool failed;
 	struct err err;		/* the first thing that went wrong */
 };
@@ -52,7 +62,7 @@ static const struct {
 	[RESOLVE] = {"resolved", "the supervisor", 2000},
 	[RECORD_FIRST] = {"event-done", "the registry", 2000},
 	[CONFIRM] = {"plan-done", NULL, 1000},	/* design section 4 */
-	[RECORD_AFTER] = {"event-done", "the registry", 2000},
+	[RECORD_AFTER] = {"event-done", "the registry", 700},
 	[DROP] = {"queue-done", "the courier", 10000},
 };
 
@@ -102,6 +112,8 @@ static void finish(struct keeper *k, struct job *j)
 		    I(j->x.serial), "flow", S(flow_names[j->x.flow]), NULL);
 		json_t *body = decided_to_json(&j->x);
 		json_object_set_new(body, "ok", json_true());
+		if (j->unrecorded)
+			json_object_set_new(body, "recorded", json_false());
 		answer(k, j, body);
 	}
 	k->first = j->next;
@@ -156,11 +168,77 @@ static void ask(struct keeper *k, struct job *j)
 	keeper_send(k, ROLE_STEWARD, "contract-get", body);
 }
 
+/* ---- what the registry is owed ---------------------------------------------------------------------------------- */
+
+struct owed {
+	struct owed *next;
+	uint64_t id;
+	json_t *body;	/* of `event` */
+	uint32_t wait_ms;
+};
+
+/* All of them, in order: the registry knows those that it has. */
+static void owed_send(struct keeper *k)
+{
+	for (struct owed *o = k->owed; o; o = o->next) {
+		json_object_set_new(o->body, "again", json_true());
+		keeper_send(k, ROLE_STEWARD, "event", json_incref(o->body));
+	}
+}
+
+static void on_owed(uv_timer_t *t)
+{
+	struct keeper *k = t->data;
+	struct owed *o = k->owed;
+	if (!o)
+		return;
+	say(SAY_WARN, "not-recorded-yet", "vendor", S(json_string_value(json_object_get(o->body, "vendor"))), NULL);
+	owed_send(k);
+	o->wait_ms = 2 * o->wait_ms < OWED_MAX_MS ? 2 * o->wait_ms : OWED_MAX_MS;
+	uv_timer_start(t, on_owed, o->wait_ms, 0);
+}
+
+static void owe(struct keeper *k, uint64_t id, const json_t *body)
+{
+	struct owed *o = xcalloc(1, sizeof *o);
+	*o = (struct owed){.id = id, .body = json_copy((json_t *)(uintptr_t)body), .wait_ms = OWED_MS};
+	*k->owed_last = o;
+	k->owed_last = &o->next;
+	if (k->owed == o)
+		uv_timer_start(&k->owed_timer, on_owed, OWED_MS, 0);
+}
+
+/* event-done: paid, unless it says that it could not be recorded. */
+static void owed_take(struct keeper *k, const struct message *m)
+{
+	struct err err;
+	uint64_t id = (uint64_t)json_integer_value(json_object_get(m->body, "id"));
+	if (strcmp(m->verb, "event-done") != 0 || control_check(m->body, &err) < 0)
+		return;
+	for (struct owed **p = &k->owed, *o; (o = *p); p = &o->next) {
+		if (o->id != id)
+			continue;
+		*p = o->next;
+		if (!*p)
+			k->owed_last = p;
+		json_decref(o->body);
+		free(o);
+		break;
+	}
+	if (!k->owed)
+		uv_timer_stop(&k->owed_timer);
+}
+
 static void record(struct keeper *k, struct job *j, enum state s)
 {
 	enter(k, j, s);
 	json_t *body = decided_to_json(&j->x);
 	json_object_set_new(body, "id", json_integer((json_int_t)j->id));
+	owed_send(k);	/* older ones first */
+	if (s == RECORD_AFTER) {
+		owe(k, j->id, body);
+		j->unrecorded = true;
+	}
 	keeper_send(k, ROLE_STEWARD, "event", body);
 }
 
@@ -184,6 +262,8 @@ static void write_and_tell(struct keeper *k, struct job *j)
 	memcpy(t->sha256, j->then.sha256, 32);
 	j->unconfirmed = 1U << ROLE_GATE | 1U << ROLE_COURIER;
 	enter(k, j, CONFIRM);
+	if (j->resolved)
+		keeper_send(k, ROLE_SUPERVISOR, "hand-over", json_pack("{s:s}", "vendor", j->d.vendor));
 	told_announce(k, t, ROLE_GATE, j->id);
 	told_announce(k, t, ROLE_COURIER, j->id);
 }
@@ -239,10 +319,13 @@ static void job_start(struct keeper *k)
 	if (!j)
 		return;
 	j->id = ++k->next_id;
-	int r = j->fd >= 0 ? read_request(k, j, &err) : 0;
+	int r = j->fd >= 0 && !j->read ? read_request(k, j, &err) : 0;
+	j->read = true;
 	if (r == 0)
 		r = keeper_load_for(&k->books, &j->d, &j->now, &err);
 	j->has_now = r == 1;
+	if (r >= 0 && j->fd >= 0 && !j->cut_off && control_gone(j->fd))
+		r = err_set(&err, ERR_AGAIN, "the caller has gone");
 	if (r < 0) {
 		fail(k, j, &err);
 	} else if (j->d.kind == DECIDE_DROP) {
@@ -293,7 +376,9 @@ static void on_contract(struct keeper *k, struct job *j, const struct message *m
 	}
 	if (refresh || j->d.kind == DECIDE_APPROVE || j->d.kind == DECIDE_RELEASE) {
 		enter(k, j, RESOLVE);
-		keeper_send(k, ROLE_SUPERVISOR, "resolve", resolve_body(j->id, j->then.contract));
+		json_t *body = resolve_body(j->id, j->then.contract);
+		json_object_set_new(body, "hold", json_true());	/* nothing secret moves for a plan that isn't signed */
+		keeper_send(k, ROLE_SUPERVISOR, "resolve", body);
 		return;
 	}
 	sign(k, j);
@@ -310,6 +395,7 @@ static void on_resolved(struct keeper *k, struct job *j, const struct message *m
 		fail(k, j, &err);
 		return;
 	}
+	j->resolved = true;
 	sign(k, j);
 	record(k, j, RECORD_FIRST);
 }
@@ -317,8 +403,9 @@ static void on_resolved(struct keeper *k, struct job *j, const struct message *m
 static void on_event_done(struct keeper *k, struct job *j, const struct message *m)
 {
 	struct err err;
+	j->unrecorded = false;
 	if (control_check(m->body, &err) < 0) {
-		err_prefix(&err, "recording: ");
+		err_prefix(&err, j->state == RECORD_AFTER ? "it is done, but not recorded yet: " : "recording: ");
 		fail(k, j, &err);
 	} else if (j->state == RECORD_FIRST) {
 		write_and_tell(k, j);
@@ -393,15 +480,18 @@ static void on_time(uv_timer_t *t)
 		confirmed(k, j);
 		return;
 	}
+	if (j->state == RECORD_AFTER) {
+		finish(k, j);	/* it is done, and owed */
+		return;
+	}
 	err_set(&err, ERR_AGAIN, "%s does not answer", waits[j->state].who);
-	if (j->state == RECORD_AFTER)
-		err_prefix(&err, "it is done, but not recorded yet: ");
 	fail(k, j, &err);
 }
 
 bool jobs_take(struct keeper *k, const struct message *m)
 {
 	struct job *j = k->first;
+	owed_take(k, m);
 	if (!j || j->state == READ || strcmp(m->verb, waits[j->state].verb) != 0 ||
 	    (uint64_t)json_integer_value(json_object_get(m->body, "id")) != j->id)
 		return false;
@@ -416,22 +506,52 @@ void jobs_init(struct keeper *k)
 	k->last = &k->first;
 	uv_timer_init(&k->loop, &k->job_timer);
 	k->job_timer.data = k;
+	k->owed_last = &k->owed;
+	uv_timer_init(&k->loop, &k->owed_timer);
+	k->owed_timer.data = k;
+}
+
+/* It has changed nothing yet, and does what it did again. */
+static void rewind_job(struct keeper *k, struct job *j)
+{
+	uv_timer_stop(&k->job_timer);
+	if (j->has_now)
+		plan_file_release(&j->now);
+	if (j->has_then)
+		plan_file_release(&j->then);
+	j->has_now = j->has_then = false;
+	j->state = READ;
 }
 
 static void add(struct keeper *k, struct job *j)
 {
-	bool idle = !k->first;
+	bool begin = !k->first;
+	struct job **at = k->last;
 	buf_init(&j->bytes, 0);
-	*k->last = j;
-	k->last = &j->next;
-	if (idle)
+	if (j->cut_off && k->first) {
+		at = &k->first;
+		begin = !k->first->cut_off && (k->first->state == ASK || k->first->state == RESOLVE);
+		if (begin)
+			rewind_job(k, k->first);
+		else
+			at = &k->first->next;
+		while (*at && (*at)->cut_off)
+			at = &(*at)->next;
+	}
+	j->next = *at;
+	*at = j;
+	if (!j->next)
+		k->last = &j->next;
+	if (begin)
 		job_start(k);
 }
 
-void jobs_add(struct keeper *k, int fd)
+void jobs_add(struct keeper *k, int fd, bool cut_off)
 {
 	struct job *j = xcalloc(1, sizeof *j);
 	j->fd = fd;
+	j->cut_off = cut_off;
+	control_greet(fd);
 	add(k, j);
 }
 
@@ -441,6 +561,7 @@ void jobs_refresh(struct keeper *k, const char *vendor, json_int_t asked_as)
 	j->fd = -1;
 	j->asked_as = asked_as;
 	keeper_refresh(vendor, clock_now(), &j->d);
+	keeper_send(k, ROLE_STEWARD, "refreshing", json_pack("{s:I}", "id", asked_as));
 	add(k, j);
 }
 
@@ -452,5 +573,10 @@ void jobs_release(struct keeper *k)
 		answer(k, j, control_refusal(&err));
 		k->first = j->next;
 		job_free(j);
+	}
+	for (struct owed *o; (o = k->owed);) {
+		k->owed = o->next;
+		json_decref(o->body);
+		free(o);
 	}
 }

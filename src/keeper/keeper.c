@@ -133,7 +133,7 @@ static void on_decision(struct keeper *k, struct message *m)
 {
 	if (m->fds_len != 1)
 		return;
-	jobs_add(k, m->fds[0]);
+	jobs_add(k, m->fds[0], false);
 	m->fds[0] = -1;
 }
 
@@ -289,6 +289,8 @@ static int begin(struct keeper *k, struct err *err)
 	uv_timer_init(&k->loop, &k->copy_timer);
 	k->copy_timer.data = k;
 	if (open_all(k, err) < 0)
+		return -1;
+	if (door_open(k, child_fd(k->c, "cutoff"), err) < 0)
 		return -1;
 	if (channel_watch_start(&k->loop, &k->watch, k->c->channel, on_message, k, err) < 0)
 		return -1;

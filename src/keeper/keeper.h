@@ -42,8 +42,8 @@ int keeper_contract(const char *json, size_t n, const uint8_t digest[static 32],
 		    struct contract **out, struct err *err) KEEPER_CHECKED;
 
 /*
- * Must the registry be asked before d can be taken?  A cut-off that makes the flow stricter acts first and is recorded
- * right after; everything else is recorded first.
+ * Must the registry be asked before d can be taken?  A cut-off that leaves the flow at least as strict as it is acts first
+ * and is recorded right after; everything else is recorded first.
  */
 bool keeper_asks_first(const struct decision *d, const struct plan_file *now);
 

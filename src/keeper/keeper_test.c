@@ -236,8 +236,8 @@ static void order(void **state)
 		for (int f = 0; f < 4; f++) {
 			const struct plan_file now = {.flow = (enum flow)f};
 			struct decision d = decision((enum decision_kind)k);
-			bool stricter = (k == DECIDE_RESTRICT && f < FLOW_RESTRICTED) || (k == DECIDE_SUSPEND && f < FLOW_SUSPENDED) ||
-					(k == DECIDE_QUARANTINE && f < FLOW_QUARANTINED) || k == DECIDE_OFFBOARD;
+			bool stricter = (k == DECIDE_RESTRICT && f <= FLOW_RESTRICTED) || (k == DECIDE_SUSPEND && f <= FLOW_SUSPENDED) ||
+					(k == DECIDE_QUARANTINE && f <= FLOW_QUARANTINED) || k == DECIDE_OFFBOARD;
 			assert_int_equal(keeper_asks_first(&d, &now), !stricter);
 			assert_true(keeper_asks_first(&d, NULL));
 		}

@@ -334,7 +334,7 @@ bool keeper_asks_first(const struct decision *d, const struct plan_file *now)
 		return true;
 	if (d->kind == DECIDE_OFFBOARD)
 		return false;
-	return wanted(d->kind) <= (int)now->flow;	/* also those that aren't about the flow */
+	return !decision_cuts_off(d->kind) || wanted(d->kind) < (int)now->flow;
 }
 
 static enum flow strictest(enum flow a, enum flow b)

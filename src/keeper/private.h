@@ -19,6 +19,8 @@ struct told {
 };
 
 struct job;
+struct owed;
+struct caller;
 
 struct keeper {
 	struct child *c;
@@ -39,6 +41,11 @@ struct keeper {
 	size_t starting;	/* plans at the start whose secrets are still being looked for */
 	unsigned waiting;	/* 1 << role: asked for plans while we were starting */
 	struct job *first, **last;	/* the first is under way */
+	struct owed *owed, **owed_last;	/* done, but the registry hasn't said that it recorded them */
+	uv_timer_t owed_timer;
+	uv_poll_t door;			/* run/cutoff.sock */
+	struct caller *callers;
+	size_t callers_len;
 	uint64_t next_id;
 	uint64_t decisions, refused;
 };
@@ -50,14 +57,17 @@ json_t *resolve_body(uint64_t id, const struct contract *c);
 /* channel_send that logs its failure. */
 void keeper_send(struct keeper *k, enum role to, const char *verb, json_t *body);
 
-/* Takes over the caller's connection. */
-void jobs_add(struct keeper *k, int fd);
+/* Takes over the caller's connection.  cut_off: it goes before whatever waits, and before what has changed nothing yet. */
+void jobs_add(struct keeper *k, int fd, bool cut_off);
 /* The steward's: answered `refreshed` with that id once gate and courier confirmed. */
 void jobs_refresh(struct keeper *k, const char *vendor, json_int_t asked_as);
 /* True when the message was the answer that the job under way waits for. */
 bool jobs_take(struct keeper *k, const struct message *m);
 void jobs_init(struct keeper *k);
 void jobs_release(struct keeper *k);	/* those under way are told to ask again */
+
+/* The socket for cut-offs (door.c). */
+int door_open(struct keeper *k, int listen_fd, struct err *err) __attribute__((warn_unused_result));
 
 /*
  * Questions to the ledger (questions.c).  keeper_copy brings it up to what the gate has recorded; each question does so

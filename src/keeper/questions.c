@@ -198,6 +198,7 @@ void questions_take(struct keeper *k, int fd)
 	char *line = xmalloc(CONTROL_DECISION_MAX), who[WHO_MAX + 1];
 	json_t *request = NULL, *answer;
 	struct err err;
+	control_greet(fd);
 	ssize_t n = recv(fd, line, CONTROL_DECISION_MAX, MSG_DONTWAIT);
 	char *end = n > 0 ? memchr(line, '\n', (size_t)n) : NULL;
 	int r = end ? control_parse(line, (size_t)(end - line), &request, &err)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/say.h"
 #include "supervisor/child.h"
@@ -18,6 +19,8 @@ static struct prober {
 	struct probe_roots *roots;
 	struct err no_roots;	/* why, when roots is NULL */
 	size_t running;
+	uint64_t done, refused;
+	int64_t last_at;	/* seconds: the end of the last probe */
 } prober;
 
 struct job {
@@ -50,6 +53,8 @@ static void done(uv_work_t *w, int status)
 {
 	struct job *j = w->data;
 	prober.running--;
+	prober.done++;
+	prober.last_at = clock_now();
 	answer(j->from, j->body, j->report, status < 0 ? "cancelled" : NULL);
 	json_decref(j->body);
 	free(j);
@@ -67,6 +72,7 @@ static void on_probe(struct message *m)
 	struct err err;
 	struct job *j = xcalloc(1, sizeof *j);
 	if (prober.running >= AT_ONCE || !prober.roots) {
+		prober.refused++;
 		answer(m->from, m->body, NULL, prober.roots ? "too many probes at once" : prober.no_roots.msg);
 		free(j);
 		return;
@@ -84,11 +90,42 @@ static void on_probe(struct message *m)
 	uv_queue_work(&prober.loop, &j->work, work, done);
 }
 
+static void say_back(const struct message *m, const char *verb, json_t *body)
+{
+	struct err err;
+	json_object_set(body, "id", json_object_get(m->body, "id"));
+	if (channel_send(prober.c->channel, m->from, verb, body, NULL, 0, &err) < 0)
+		say(SAY_ERROR, "send-failed", "verb", S(verb), "why", S(err.msg), NULL);
+}
+
+static void on_status(const struct message *m)
+{
+	say_back(m, "status-is", json_pack("{s:I, s:I, s:I, s:s?}", "running", (json_int_t)prober.running, "runs", (json_int_t)prober.done,
+					   "last_at", (json_int_t)prober.last_at, "why", prober.roots ? NULL : prober.no_roots.msg));
+}
+
+static void on_metrics(const struct message *m)
+{
+	struct buf b;
+	buf_init(&b, 0);
+	buf_addf(&b,
+		 "# TYPE weir_probes_total counter\nweir_probes_total{result=\"done\"} %llu\nweir_probes_total{result=\"refused\"} %llu\n"
+		 "# TYPE weir_probes_running gauge\nweir_probes_running %zu\n"
+		 "# TYPE weir_probe_last_seconds gauge\nweir_probe_last_seconds %lld\n",
+		 (unsigned long long)prober.done, (unsigned long long)prober.refused, prober.running, (long long)prober.last_at);
+	say_back(m, "metrics-text", json_pack("{s:s}", "text", (const char *)b.data));
+	buf_release(&b);
+}
+
 static void on_message(struct message *m, void *arg)
 {
 	(void)arg;
 	if (strcmp(m->verb, "probe") == 0) {
 		on_probe(m);
+	} else if (strcmp(m->verb, "status") == 0) {
+		on_status(m);
+	} else if (strcmp(m->verb, "metrics") == 0) {
+		on_metrics(m);
 	} else if (strcmp(m->verb, "stop") == 0) {
 		/* A probe is nothing that must be finished. */
 		uv_stop(&prober.loop);

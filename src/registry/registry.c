@@ -339,6 +339,23 @@ int registry_record(struct registry *r, const struct decided *x, uint64_t *seq, 
 	return rc;
 }
 
+bool registry_has_recorded(struct registry *r, const struct decided *x)
+{
+	struct rows rows;
+	struct err err;
+	json_t *j = decided_to_json(x);
+	char *detail = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(j);
+	must(detail);
+	int got = store_rows(r->store, &rows, &err, "SELECT 1 FROM event WHERE vendor = ? AND kind = ? AND at = ? AND detail = ?", "ssis", x->d.vendor,
+			     decision_names[x->d.kind], x->d.at, detail);
+	if (got == 0)
+		got = rows_next(&rows, &err);
+	rows_end(&rows);
+	free(detail);
+	return got == 1;
+}
+
 /* 1 the registry has another plan, 0 the same. */
 static int differs(struct registry *r, const struct decided *plan, struct err *err)
 {

@@ -121,6 +121,8 @@ int registry_plan_flow(struct registry *r, const char *vendor, enum flow flow, s
 
 /* A decision that the keeper took: event, vendor's state, waivers, outbox row, in one transaction.  seq may be NULL. */
 int registry_record(struct registry *r, const struct decided *x, uint64_t *seq, struct err *err) REGISTRY_CHECKED;
+/* The very same decision: told again, for the keeper heard no answer. */
+bool registry_has_recorded(struct registry *r, const struct decided *x);
 /*
  * The plan in force, as the keeper found it signed at its start.  When the registry knows an older one (a cut-off acted
  * and its record was lost with the power) or a newer one (recorded, but never written), the plan is right: an event

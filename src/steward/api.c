@@ -45,8 +45,9 @@ static void add_all(struct steward *s, json_t *answers, struct buf *out)
 	struct buf b;
 	buf_init(&b, 0);
 	buf_adds(&b, "# TYPE weir_process_answers gauge\n");
-	for (enum role r = ROLE_SUPERVISOR; r <= ROLE_KEEPER; r++)
-		buf_addf(&b, "weir_process_answers{process=\"%s\"} %d\n", role_names[r], json_object_get(answers, role_names[r]) != NULL);
+	for (enum role r = ROLE_SUPERVISOR; r < ROLES; r++)
+		if (r != ROLE_STEWARD)
+			buf_addf(&b, "weir_process_answers{process=\"%s\"} %d\n", role_names[r], json_object_get(answers, role_names[r]) != NULL);
 	json_object_foreach(answers, role, answer) {
 		const char *text = json_string_value(json_object_get(answer, "text"));
 		buf_adds(&b, text ? text : "");
@@ -55,6 +56,19 @@ static void add_all(struct steward *s, json_t *answers, struct buf *out)
 	}
 	add_own(s, &b);
 	*out = b;
+}
+
+static void on_health(struct steward *s, json_t *answers, void *arg)
+{
+	struct http_request *rq = arg;
+	struct buf b;
+	(void)s;
+	buf_init(&b, 0);
+	bool good = truth_health(answers, &b);
+	char *body = arena_strndup(rq->arena, (const char *)b.data, b.len);
+	struct span span = {body, body ? b.len : 0};
+	buf_release(&b);
+	reply(rq, good ? 200 : 503, plain, span);
 }
 
 static void on_metrics(struct steward *s, json_t *answers, void *arg)
@@ -135,8 +149,8 @@ static void on_request(struct http_request *rq, void *arg)
 		return;
 	if (!span_eq(rq->method, "GET") && !span_eq(rq->method, "HEAD"))
 		reply(rq, 405, plain, SPAN("GET only\n"));
-	else if (span_eq(rq->path, "/healthz"))
-		reply(rq, 200, plain, SPAN("ok\n"));
+	else if (span_eq(rq->path, "/healthz") && !s->stopping)
+		gather_start(s, "status", on_health, rq);
 	else if (span_eq(rq->path, "/metrics") && !s->stopping)
 		gather_start(s, "metrics", on_metrics, rq);
 	else

@@ -35,6 +35,8 @@ struct conn {
 	struct buf in;
 	char *out;
 	size_t out_len, out_at;
+	bool of_vendors;	/* `vendors`, `vendor`: joined by what the gate says */
+	json_t *told;
 	char who[WHO_MAX + 1];
 };
 
@@ -117,9 +119,24 @@ static void on_counted(void *arg, json_t *j)
 	answer(arg, j);
 }
 
+static void on_truth(struct steward *s, json_t *answers, void *arg)
+{
+	struct conn *c = arg;
+	json_t *j = c->told;
+	(void)s;
+	c->told = NULL;
+	truth_vendors(j, answers);
+	answer(c, j);
+}
+
 static void on_answer(void *arg, json_t *j)
 {
 	struct conn *c = arg;
+	if (c->of_vendors) {
+		c->told = j;
+		gather_start(c->s, "status", on_truth, c);
+		return;
+	}
 	steward_answer_count(c->s, j, c->who, on_counted, c);
 }
 
@@ -147,6 +164,7 @@ static void handle(struct conn *c, json_t *request)
 		c->state = WAIT;
 		uv_poll_stop(&c->poll);
 		uv_timer_stop(&c->timer);
+		c->of_vendors = word && (strcmp(word, "vendors") == 0 || strcmp(word, "vendor") == 0);
 		json_object_del(request, "ledger");	/* what the ledger counted comes from the keeper alone */
 		steward_answer_after(c->s, desk_do(c->s->registry, request, c->who, clock_now()), on_answer, c);
 	}
@@ -156,6 +174,10 @@ static void take_line(struct conn *c, size_t n)
 {
 	struct err err;
 	json_t *request;
+	if (control_gone(c->fd)) {
+		conn_close(c);
+		return;
+	}
 	if (control_parse((const char *)c->in.data, n, &request, &err) < 0) {
 		refuse(c, &err);
 		return;
@@ -221,6 +243,8 @@ static void peek(struct conn *c)
 	if (!verb) {	/* the rest is on its way; what was peeked at would wake us at once */
 		uv_poll_stop(&c->poll);
 		uv_timer_start(&c->timer, on_timer, RETRY_MS, 0);
+	} else if (*verb && control_gone(c->fd)) {
+		conn_close(c);
 	} else if (*verb) {
 		steward_send(c->s, ROLE_KEEPER, verb, json_object(), &c->fd, 1);
 		conn_close(c);
@@ -289,6 +313,7 @@ static void on_listen(uv_poll_t *h, int status, int events)
 			close(fd);
 			continue;
 		}
+		control_greet(fd);
 		conn_new(s, fd);
 	}
 }

@@ -470,6 +470,8 @@ static int event(struct registry *r, const json_t *body, struct err *err)
 	bool differed;
 	if (decided_from_json(body, &x, err) < 0)
 		return -1;
+	if (json_is_true(json_object_get(body, "again")) && registry_has_recorded(r, &x))
+		return 0;
 	if (!json_is_true(json_object_get(body, "found")))
 		return registry_record(r, &x, NULL, err);
 	int rc = registry_reconcile(r, &x, &differed, err);

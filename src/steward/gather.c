@@ -6,7 +6,7 @@
 
 enum { GATHER_MS = 1000 };
 
-static const enum role asked[] = {ROLE_SUPERVISOR, ROLE_GATE, ROLE_COURIER, ROLE_KEEPER};
+static const enum role asked[] = {ROLE_SUPERVISOR, ROLE_GATE, ROLE_COURIER, ROLE_KEEPER, ROLE_PROBER};
 
 struct gather {
 	struct gather *next;

@@ -50,6 +50,14 @@ void gather_start(struct steward *s, const char *verb, gather_done done, void *a
 bool gather_take(struct steward *s, const struct message *m);
 
 /*
+ * What the processes said (gather, "status") as the truth about Weir.  health: false when events are not taken, or a process
+ * of the data path doesn't answer; text: "ok", or a line each of what is wrong.  vendors: each vendor of a desk's answer
+ * (`vendors`, `vendor`) gets "gate": what happens to its events now, a word, or "unknown" when the gate doesn't answer.
+ */
+bool truth_health(const json_t *answers, struct buf *text);
+void truth_vendors(json_t *answer, const json_t *answers);
+
+/*
  * The plan of a vendor follows what the registry now says that rules and incidents ask.  done (NULL: nobody waits) is
  * called once, when gate and courier confirmed the new plan or none was needed (err NULL), or with what went wrong:
  * the keeper's refusal, or its silence.
@@ -57,6 +65,7 @@ bool gather_take(struct steward *s, const struct message *m);
 typedef void (*refresh_done)(void *arg, const struct err *err);
 void steward_refresh(struct steward *s, const char *vendor, refresh_done done, void *arg);
 void refresh_take(struct steward *s, struct message *m);
+void refresh_taken_up(struct steward *s, struct message *m);
 /*
  * Takes an answer of desk_do: refreshes the vendors of its member "refresh", which is taken out, and only then calls
  * done with it (its owner from then on); a failure turns it into a refusal.  May call done before it returns.

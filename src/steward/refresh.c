@@ -11,7 +11,8 @@
 #include "steward/desk.h"
 #include "steward/private.h"
 
-enum { REFRESH_MS = 8000, ALONE_MS = 2000, TICK_MS = 1000 };	/* alone: the next tick asks again */
+/* taken up: the keeper says at once that it has it; alone: the next tick asks again */
+enum { TAKEN_UP_MS = 1000, REFRESH_MS = 8000, ALONE_MS = 2000, TICK_MS = 1000 };
 
 struct refresh {
 	struct refresh *next;
@@ -56,17 +57,30 @@ void steward_refresh(struct steward *s, const char *vendor, refresh_done done, v
 	s->refreshes = f;
 	uv_timer_init(&s->loop, &f->timer);
 	f->timer.data = f;
-	uv_timer_start(&f->timer, on_time, done ? REFRESH_MS : ALONE_MS, 0);
+	uv_timer_start(&f->timer, on_time, done ? TAKEN_UP_MS : ALONE_MS, 0);
 	steward_send(s, ROLE_KEEPER, "refresh", json_pack("{s:I, s:s}", "id", (json_int_t)f->id, "vendor", f->vendor), NULL, 0);
+}
+
+static struct refresh *find(struct steward *s, const struct message *m)
+{
+	uint64_t id = (uint64_t)json_integer_value(json_object_get(m->body, "id"));
+	struct refresh *f = s->refreshes;
+	while (f && f->id != id)
+		f = f->next;
+	return f;
+}
+
+void refresh_taken_up(struct steward *s, struct message *m)
+{
+	struct refresh *f = find(s, m);
+	if (f && f->done)
+		uv_timer_start(&f->timer, on_time, REFRESH_MS, 0);
 }
 
 void refresh_take(struct steward *s, struct message *m)
 {
-	uint64_t id = (uint64_t)json_integer_value(json_object_get(m->body, "id"));
 	struct err err;
-	struct refresh *f = s->refreshes;
-	while (f && f->id != id)
-		f = f->next;
+	struct refresh *f = find(s, m);
 	if (!f)
 		return;	/* too late */
 	if (control_check(m->body, &err) < 0) {

@@ -153,6 +153,17 @@ int channel_receive(int channel, struct message *m, struct err *err)
 	return packet_open(&p, m, err) < 0 ? -1 : 1;
 }
 
+/* `ping`: the loop turns, which is all that it asks. */
+static bool ping_answered(struct channel_watch *w, const struct message *m)
+{
+	struct err err;
+	if (strcmp(m->verb, "ping") != 0)
+		return false;
+	if (channel_send(w->channel, ROLE_SUPERVISOR, "pong", NULL, NULL, 0, &err) < 0)
+		say(SAY_WARN, "send-failed", "verb", S("pong"), "why", S(err.msg), NULL);
+	return true;
+}
+
 static void on_readable(uv_poll_t *h, int status, int events)
 {
 	(void)status;
@@ -169,7 +180,8 @@ static void on_readable(uv_poll_t *h, int status, int events)
 			say(SAY_WARN, "supervisor-gone", "why", S(err.msg), NULL);
 			_exit(EXIT_ORPHAN);
 		}
-		w->on_message(&m, w->arg);
+		if (!ping_answered(w, &m))
+			w->on_message(&m, w->arg);
 		message_release(&m);
 	}
 }

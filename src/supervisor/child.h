@@ -42,14 +42,17 @@ void message_release(struct message *m);
 /*
  * Verbs.  Requests carry "id"; the answer carries the same "id".
  *   supervisor -> child     boot {role, settings, keys, fds}, secrets {vendor, tokens|credential}, stop {}
+ *   supervisor -> child     ping {}                                 child -> supervisor  pong {}, by channel_watch itself
  *   child -> supervisor     ready {}, log-marks are in shared memory and need no message
- *   keeper -> supervisor    resolve {id, vendor, sources: [{name, token}], credential}   (env:/file: references)
- *   supervisor -> keeper    resolved {id, missing: [text]}          then `secrets` has gone to gate and courier
+ *   keeper -> supervisor    resolve {id, vendor, sources: [{name, token}], credential, hold}   (env:/file: references)
+ *   supervisor -> keeper    resolved {id, missing: [text]}          without hold: `secrets` has gone to gate and courier
+ *   keeper -> supervisor    hand-over {vendor}                      the plan is signed: what was held goes to gate and courier
  *   gate, courier -> keeper plans {}                                (at start) answered by one `plan` each, then
  *   keeper -> gate, courier plan {id, vendor, serial, sha256, flow} , plans-end {}
  *   gate, courier -> keeper plan-done {id, vendor, serial, ok, why}
  *   steward -> keeper       decision {} + the caller's connection
- *   steward -> keeper       refresh {id, vendor}                    keeper -> steward  refreshed {id, ok, flow, ...} once confirmed
+ *   steward -> keeper       refresh {id, vendor}                    keeper -> steward  refreshing {id} at once, then
+ *                                                                   refreshed {id, ok, flow, ...} once confirmed
  *   steward -> keeper       question {} + the caller's connection
  *   steward -> keeper       ask {id, request} (ledger.h)            keeper -> steward  answer {id, answer}
  *   keeper -> steward       contract-get {id, vendor, version}, event {id, seq, ...}
@@ -76,7 +79,7 @@ int child_key(struct child *c, const char *name, void *out, size_t n, struct err
  * What the supervisor hands out, by role (supervisor.c, hand_outs):
  *   gate     fds listen log plan mark(rw) courier_mark keeper_mark
  *   courier  fds log plan mark courier_mark(rw) own (state/log/courier) queue dead
- *   keeper   fds log plan open (state/ledger/open) ledger mark keeper_mark(rw)
+ *   keeper   fds log plan open (state/ledger/open) ledger cutoff mark keeper_mark(rw)
  *   steward  fds api control registry registry_wal registry_shm (paths only: open settings.registry)
  *   settings every number of weir.yaml by its name in struct config; gate: tls_cert, tls_key (PEM text), hosts
  *            [{host, vendor}]; steward: registry (absolute path), gate_url, api_url
@@ -92,7 +95,7 @@ int child_ready(struct child *c, struct err *err);
 int channel_send(int channel, enum role to, const char *verb, json_t *body, const int *fds, size_t fds_len, struct err *err);
 /* 1 message, 0 nothing now (non-blocking), -1 the supervisor has gone. */
 int channel_receive(int channel, struct message *m, struct err *err);
-/* Calls on_message for each message on the loop; ends the process when the supervisor has gone. */
+/* Calls on_message for each message on the loop, but answers `ping` itself; ends the process when the supervisor has gone. */
 struct channel_watch {
 	uv_poll_t poll;
 	int channel;

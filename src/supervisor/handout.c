@@ -21,7 +21,7 @@ enum { LOCK_WAIT_MS = 5000, PEM_MAX = 1 << 20, CONTROL_BACKLOG = 64 };
 
 /* ---- the table ------------------------------------------------------------------------------------------------- */
 
-enum give { GIVE_GATE, GIVE_API, GIVE_CONTROL, GIVE_DIR, GIVE_FILE, GIVE_MARK_RW, GIVE_MARK_RO };
+enum give { GIVE_GATE, GIVE_API, GIVE_CONTROL, GIVE_CUTOFF, GIVE_DIR, GIVE_FILE, GIVE_MARK_RW, GIVE_MARK_RO };
 
 /* Descriptors by role and name; child.h repeats it for readers.  What a process may do with a directory: sandbox.c. */
 static const struct {
@@ -48,6 +48,7 @@ static const struct {
 	{ROLE_KEEPER, "plan", GIVE_DIR, "state/plan", 0},
 	{ROLE_KEEPER, "open", GIVE_DIR, "state/ledger/open", 0},
 	{ROLE_KEEPER, "ledger", GIVE_DIR, "state/ledger", 0},
+	{ROLE_KEEPER, "cutoff", GIVE_CUTOFF, NULL, 0},
 	{ROLE_KEEPER, "mark", GIVE_MARK_RO, NULL, MARK_LOG},
 	{ROLE_KEEPER, "keeper_mark", GIVE_MARK_RW, NULL, MARK_KEEPER},
 	{ROLE_STEWARD, "api", GIVE_API, NULL, 0},
@@ -216,21 +217,22 @@ static int make_mark(struct handout *h, enum mark m, struct err *err)
 
 /* ---- sockets --------------------------------------------------------------------------------------------------- */
 
-static int open_control(struct handout *h, struct err *err)
+/* run/NAME, for the owner and the folder's group. */
+static int open_local(struct handout *h, const char *name, int *out, struct err *err)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct stat st;
 	/* By descriptor: a folder's path may be longer than sun_path. */
-	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/control.sock", h->run);
-	unlinkat(h->run, "control.sock", 0);
-	h->control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/%s", h->run, name);
+	unlinkat(h->run, name, 0);
+	*out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mode_t old = umask(0117);
-	int r = h->control < 0 ? -1 : bind(h->control, (struct sockaddr *)&a, sizeof a);
+	int r = *out < 0 ? -1 : bind(*out, (struct sockaddr *)&a, sizeof a);
 	umask(old);
-	if (r < 0 || listen(h->control, CONTROL_BACKLOG) < 0)
-		return err_sys(err, "run/control.sock");
+	if (r < 0 || listen(*out, CONTROL_BACKLOG) < 0)
+		return err_sys(err, "run/%s", name);
 	if (fstat(h->folder, &st) == 0 && st.st_gid != getegid())
-		(void)!fchownat(h->run, "control.sock", (uid_t)-1, st.st_gid, 0);	/* else only its owner can use it */
+		(void)!fchownat(h->run, name, (uid_t)-1, st.st_gid, 0);	/* else only its owner can use it */
 	return 0;
 }
 
@@ -244,7 +246,9 @@ static int open_sockets(struct handout *h, struct err *err)
 	if (h->o->listen(c->api_listen, &h->api, bound, err) < 0)
 		return err_prefix(err, "api: ");
 	snprintf(h->api_url, sizeof h->api_url, "http://%s", bound);
-	return open_control(h, err);
+	if (open_local(h, CUTOFF_SOCKET, &h->cutoff, err) < 0)
+		return -1;
+	return open_local(h, CONTROL_SOCKET, &h->control, err);	/* last: who reaches it reaches all */
 }
 
 #ifdef WEIR_TEST_CLOCK
@@ -294,7 +298,7 @@ static int open_all(struct handout *h, struct err *err)
 
 int handout_open(const struct supervisor_options *o, struct handout *h, struct err *err)
 {
-	*h = (struct handout){.o = o, .folder = -1, .run = -1, .lock = -1, .gate = -1, .api = -1, .control = -1, .clock = -1};
+	*h = (struct handout){.o = o, .folder = -1, .run = -1, .lock = -1, .gate = -1, .api = -1, .control = -1, .cutoff = -1, .clock = -1};
 	for (enum mark m = 0; m < MARKS; m++)
 		h->mark_rw[m] = h->mark_ro[m] = -1;
 	if (open_all(h, err) == 0)
@@ -307,10 +311,12 @@ void handout_release(struct handout *h)
 {
 	/* The lock last: who waits for it may start at once. */
 	if (h->control >= 0)
-		unlinkat(h->run, "control.sock", 0);
+		unlinkat(h->run, CONTROL_SOCKET, 0);
+	if (h->cutoff >= 0)
+		unlinkat(h->run, CUTOFF_SOCKET, 0);
 	if (h->lock >= 0)
 		unlinkat(h->run, "ready.json", 0);
-	int fds[] = {h->gate, h->api, h->control, h->clock, h->folder, h->run, h->lock};
+	int fds[] = {h->gate, h->api, h->control, h->cutoff, h->clock, h->folder, h->run, h->lock};
 	for (enum mark m = 0; m < MARKS; m++) {
 		if (h->mark_rw[m] >= 0)
 			close(h->mark_rw[m]);
@@ -363,6 +369,8 @@ static int give(const struct handout *h, size_t i, bool *own)
 		return h->api;
 	case GIVE_CONTROL:
 		return h->control;
+	case GIVE_CUTOFF:
+		return h->cutoff;
 	case GIVE_DIR:
 		return openat(h->folder, hand_outs[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	case GIVE_FILE:

@@ -14,7 +14,7 @@ enum mark { MARK_LOG, MARK_COURIER, MARK_KEEPER, MARKS };
 struct handout {
 	const struct supervisor_options *o;
 	int folder, run, lock;
-	int gate, api, control;		/* listening sockets, or -1 */
+	int gate, api, control, cutoff;	/* listening sockets, or -1 */
 	char gate_url[96], api_url[96];
 	int mark_rw[MARKS], mark_ro[MARKS];
 	char *key_hex[KEY_NAMES];	/* wiped by handout_release */
@@ -37,11 +37,14 @@ int handout_read_text(int dir, const char *path, size_t max, char **text, struct
 
 struct secrets {
 	json_t *vendors;	/* vendor -> {tokens: [{name, token}], credential} */
+	json_t *held;		/* the same, for plans that aren't signed yet: handed to nobody */
 };
 void secrets_init(struct secrets *s);
 void secrets_release(struct secrets *s);
 /* Body of `resolve`; returns the list of what is missing (new reference).  Nothing missing: the vendor's entry is new. */
 json_t *secrets_resolve(struct secrets *s, int folder, json_t *body);
+/* The plan is signed: what was held for the vendor is its entry now.  False: nothing was. */
+bool secrets_release_held(struct secrets *s, const char *vendor);
 /* Body of `secrets` for gate or courier (new reference); NULL when there is none for this vendor. */
 json_t *secrets_for(const struct secrets *s, const char *vendor, enum role role);
 

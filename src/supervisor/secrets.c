@@ -9,12 +9,14 @@ enum { SECRET_MAX = 64 << 10 };
 void secrets_init(struct secrets *s)
 {
 	s->vendors = json_object();
+	s->held = json_object();
 }
 
 void secrets_release(struct secrets *s)
 {
 	json_decref(s->vendors);
-	s->vendors = NULL;
+	json_decref(s->held);
+	s->vendors = s->held = NULL;
 }
 
 static json_t *from_env(int folder, const char *name)
@@ -84,9 +86,19 @@ json_t *secrets_resolve(struct secrets *s, int folder, json_t *body)
 			json_object_set_new(entry, "credential", v);
 	}
 	if (vendor && json_array_size(missing) == 0)
-		json_object_set(s->vendors, vendor, entry);
+		json_object_set(json_is_true(json_object_get(body, "hold")) ? s->held : s->vendors, vendor, entry);
 	json_decref(entry);
 	return missing;
+}
+
+bool secrets_release_held(struct secrets *s, const char *vendor)
+{
+	json_t *entry = json_object_get(s->held, vendor);
+	if (!entry)
+		return false;
+	json_object_set(s->vendors, vendor, entry);
+	json_object_del(s->held, vendor);
+	return true;
 }
 
 json_t *secrets_for(const struct secrets *s, const char *vendor, enum role role)

@@ -4,7 +4,11 @@
  *   DOWN --start_at--> STARTING --ready--> READY --stop--> STOPPING --died--> GONE
  *     ^-----------died-----'-----died--------'
  *
- * and keeps its role, so what the others send while it is down waits for it (`held`) and goes out behind `boot`.
+ * A process that is READY is pinged every second.  One that doesn't answer is silent, which status and metrics say; one
+ * that is silent and waits for something that isn't the disk (or, the steward, was stopped) for several looks in a row
+ * hangs: it is killed, and restarted like any other that died.  One that computes, or waits for the disk, is left alone.
+ *
+ * It keeps its role, so what the others send while it is down waits for it (`held`) and goes out behind `boot`.
  */
 #include "supervisor/supervisor.h"
 
@@ -25,7 +29,7 @@
 #include "base/say.h"
 #include "supervisor/handout.h"
 
-enum { CHANNEL_FD = 3, BURST = 32, HELD_MAX = 4096, DOUBLINGS = 9, DELAY_CEILING = 300, KILL_EXTRA_MS = 2000 };
+enum { CHANNEL_FD = 3, BURST = 32, HELD_MAX = 4096, DOUBLINGS = 9, DELAY_CEILING = 300, KILL_EXTRA_MS = 2000, PING_MS = 1000, SILENT_MAX = 3 };
 
 enum state { DOWN, STARTING, READY, STOPPING, GONE };
 static const char *const state_names[] = {"down", "starting", "ready", "stopping", "gone"};
@@ -44,6 +48,9 @@ struct proc {
 	int64_t kill_at_ms;	/* STOPPING: its grace ends */
 	unsigned failures;	/* deaths before `ready` in a row */
 	uint64_t restarts;
+	bool pinged;		/* and hasn't answered yet */
+	unsigned silent;	/* looks in a row since then */
+	unsigned hung;		/* those of them, in a row, at which it hung */
 	struct held *first, **last;
 	size_t held_len;
 };
@@ -64,6 +71,7 @@ struct supervisor {
 	int signals;
 	bool announced;
 	bool stopping;
+	int64_t ping_at_ms;
 	size_t stage;
 };
 
@@ -134,6 +142,12 @@ static void send_secrets(struct supervisor *s, const char *vendor, enum role rol
 		send_to(s, role, "secrets", body);
 }
 
+static void send_both(struct supervisor *s, const char *vendor)
+{
+	send_secrets(s, vendor, ROLE_GATE);
+	send_secrets(s, vendor, ROLE_COURIER);
+}
+
 static void announce(struct supervisor *s)
 {
 	struct err err;
@@ -160,15 +174,32 @@ static void on_ready(struct supervisor *s, struct message *m)
 	announce(s);
 }
 
+static void on_pong(struct supervisor *s, struct message *m)
+{
+	s->procs[m->from].pinged = false;
+	s->procs[m->from].silent = s->procs[m->from].hung = 0;
+}
+
 static void on_resolve(struct supervisor *s, struct message *m)
 {
 	const char *vendor = json_string_value(json_object_get(m->body, "vendor"));
 	json_t *id = json_object_get(m->body, "id"), *missing = secrets_resolve(&s->secrets, s->hand.folder, m->body);
-	if (vendor && json_array_size(missing) == 0) {
-		send_secrets(s, vendor, ROLE_GATE);
-		send_secrets(s, vendor, ROLE_COURIER);
-	}
+	if (vendor && json_array_size(missing) == 0 && !json_is_true(json_object_get(m->body, "hold")))
+		send_both(s, vendor);
 	send_to(s, ROLE_KEEPER, "resolved", json_pack("{s:O*, s:o}", "id", id, "missing", missing));
+}
+
+/* The first look may have come while it was busy. */
+static bool is_silent(const struct proc *p)
+{
+	return p->silent > 1;
+}
+
+static void on_hand_over(struct supervisor *s, struct message *m)
+{
+	const char *vendor = json_string_value(json_object_get(m->body, "vendor"));
+	if (vendor && secrets_release_held(&s->secrets, vendor))
+		send_both(s, vendor);
 }
 
 static void on_status(struct supervisor *s, struct message *m)
@@ -177,8 +208,9 @@ static void on_status(struct supervisor *s, struct message *m)
 	for (enum role r = ROLE_GATE; r < ROLES; r++) {
 		const struct proc *p = &s->procs[r];
 		if (s->o->roles >> r & 1)
-			json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "process", role_names[r], "state", state_names[p->state],
-							      "pid", (json_int_t)p->pid, "restarts", (json_int_t)p->restarts));
+			json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:b}", "process", role_names[r], "state",
+							      state_names[p->state], "pid", (json_int_t)p->pid, "restarts",
+							      (json_int_t)p->restarts, "silent", is_silent(p)));
 	}
 	send_to(s, m->from, "status-is", json_pack("{s:O*, s:o}", "id", json_object_get(m->body, "id"), "processes", list));
 }
@@ -192,6 +224,10 @@ static void on_metrics(struct supervisor *s, struct message *m)
 		if (s->o->roles >> r & 1)
 			buf_addf(&b, "weir_process_restarts_total{process=\"%s\"} %llu\n", role_names[r],
 				 (unsigned long long)s->procs[r].restarts);
+	buf_adds(&b, "# TYPE weir_process_up gauge\n");
+	for (enum role r = ROLE_GATE; r < ROLES; r++)
+		if (s->o->roles >> r & 1)
+			buf_addf(&b, "weir_process_up{process=\"%s\"} %d\n", role_names[r], s->procs[r].state == READY && !is_silent(&s->procs[r]));
 	send_to(s, m->from, "metrics-text", json_pack("{s:O*, s:s}", "id", json_object_get(m->body, "id"), "text", (const char *)b.data));
 	buf_release(&b);
 }
@@ -201,7 +237,9 @@ static const struct {
 	void (*handle)(struct supervisor *s, struct message *m);
 } own_verbs[] = {
 	{"ready", on_ready},
+	{"pong", on_pong},
 	{"resolve", on_resolve},
+	{"hand-over", on_hand_over},
 	{"status", on_status},
 	{"metrics", on_metrics},
 };
@@ -339,6 +377,8 @@ static void died(struct supervisor *s, struct proc *p, const char *how, int code
 		p->state = GONE;
 		return;
 	}
+	p->pinged = false;
+	p->silent = p->hung = 0;
 	p->failures = p->state == READY ? 0 : p->failures + 1;
 	int64_t delay = delay_after(s, p->failures);
 	say(SAY_ERROR, "process-died", "role", S(role_names[p->role]), how, I(code), "was", S(state_names[p->state]), "again_in_ms", I(delay),
@@ -443,11 +483,67 @@ static void on_signals(struct supervisor *s)
 	reap(s);
 }
 
+/* ---- who hangs ------------------------------------------------------------------------------------------------- */
+
+/* Its main thread's state in /proc/PID/stat: behind the name, which may hold anything. */
+static char thread_state(pid_t pid)
+{
+	char path[40], text[256];
+	snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return '?';
+	text[n] = 0;
+	const char *end = strrchr(text, ')');
+	return end && end[1] == ' ' ? end[2] : '?';
+}
+
+/*
+ * Silent for a reason that won't pass by itself.  What somebody stopped by hand stays so, for the steward can tell it;
+ * nobody could tell of a stopped steward.
+ */
+static bool hangs(const struct proc *p)
+{
+	char state = thread_state(p->pid);
+	return state == 'S' || (state == 'T' && p->role == ROLE_STEWARD);
+}
+
+static void look_after(struct supervisor *s, struct proc *p)
+{
+	if (!p->pinged) {
+		p->pinged = true;
+		send_to(s, p->role, "ping", NULL);
+		return;
+	}
+	p->silent++;
+	p->hung = hangs(p) ? p->hung + 1 : 0;
+	if (p->hung < SILENT_MAX)
+		return;
+	say(SAY_ERROR, "process-silent", "role", S(role_names[p->role]), "pid", I(p->pid), "looks", I(p->silent), NULL);
+	kill(p->pid, SIGKILL);	/* SIGCHLD says the rest */
+	p->hung = 0;
+}
+
+/* Looks are counted, not seconds: after the machine slept everybody gets their turn first. */
+static void look_after_all(struct supervisor *s)
+{
+	int64_t now = clock_mono_ms();
+	if (s->stopping || now < s->ping_at_ms)
+		return;
+	s->ping_at_ms = now + PING_MS;
+	for (enum role r = ROLE_GATE; r < ROLES; r++)
+		if (s->procs[r].state == READY)
+			look_after(s, &s->procs[r]);
+}
+
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 static int wait_ms(const struct supervisor *s)
 {
-	int64_t now = clock_mono_ms(), until = now + 60000;
+	int64_t now = clock_mono_ms(), until = s->stopping ? now + 60000 : s->ping_at_ms;
 	for (enum role r = ROLE_GATE; r < ROLES; r++) {
 		const struct proc *p = &s->procs[r];
 		if (p->state == DOWN && s->o->roles >> r & 1 && p->start_at_ms < until)
@@ -481,6 +577,7 @@ static void turn(struct supervisor *s)
 	}
 	on_signals(s);
 	start_due(s);
+	look_after_all(s);
 }
 
 static int block_signals(struct supervisor *s, sigset_t *old, struct err *err)

@@ -11,6 +11,13 @@
 #include "config/config.h"
 #include "supervisor/child.h"
 
+/*
+ * Sockets in run/.  The steward serves the first; the second is the keeper's, for cut-offs alone, so that one needs
+ * nobody but those who carry it out.
+ */
+#define CONTROL_SOCKET "control.sock"
+#define CUTOFF_SOCKET "cutoff.sock"
+
 struct supervisor_options {
 	const char *dir;		/* the folder */
 	const struct config *config;	/* listen addresses already overridden by the command line */

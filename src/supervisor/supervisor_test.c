@@ -80,7 +80,10 @@ static void probe_network(const struct child *c)
 	note("connect", s < 0 ? -1 : connect(s, (struct sockaddr *)&a, sizeof a) == 0 || errno == EINPROGRESS ? 0 : -1);
 	note("socket unix", socket(AF_UNIX, SOCK_STREAM, 0));
 	note("socket packet", socket(AF_PACKET, SOCK_RAW, 0));
-	int listening = child_fd(c, "listen") >= 0 ? child_fd(c, "listen") : child_fd(c, "api");
+	static const char *const sockets[] = {"listen", "api", "cutoff"};
+	int listening = -1;
+	for (size_t i = 0; i < 3 && listening < 0; i++)
+		listening = child_fd(c, sockets[i]);
 	note("accept", listening < 0 ? -1 : accept4(listening, NULL, NULL, SOCK_NONBLOCK) >= 0 || errno == EAGAIN ? 0 : -1);
 }
 
@@ -162,6 +165,11 @@ static bool on_message(struct child *c, struct message *m)
 {
 	if (strcmp(m->verb, "stop") == 0)
 		return false;
+	if (strcmp(m->verb, "ping") == 0) {
+		struct err err;
+		must(channel_send(c->channel, ROLE_SUPERVISOR, "pong", NULL, NULL, 0, &err) == 0);
+		return true;
+	}
 	buf_addf(&report, "got %s from %s", m->verb, role_names[m->from]);
 	json_t *v = json_object_get(m->body, "credential");
 	if (json_is_string(v))
@@ -191,6 +199,13 @@ static int serve(struct child *c)
 		if (!more)
 			return 0;
 	}
+}
+
+static void hold_back(const struct child *c, const char *vendor, const char *token)
+{
+	struct err err;
+	json_t *body = json_pack("{s:i, s:s, s:[{s:s, s:s}], s:b}", "id", 3, "vendor", vendor, "sources", "name", "web", "token", token, "hold", 1);
+	must(channel_send(c->channel, ROLE_SUPERVISOR, "resolve", body, NULL, 0, &err) == 0);
 }
 
 static int be_child(const char *name)
@@ -239,6 +254,9 @@ static int be_child(const char *name)
 		must(channel_send(c.channel, ROLE_SUPERVISOR, "resolve", json_pack("{s:i, s:s, s:o, s:s}", "id", 1, "vendor", "acme", "sources",
 				  sources, "credential", "file:secret.txt"), NULL, 0, &err) == 0);
 		must(channel_send(c.channel, ROLE_SUPERVISOR, "resolve", bad, NULL, 0, &err) == 0);
+		hold_back(&c, "held", "env:TEST_HELD");
+		hold_back(&c, "handed", "env:TEST_HANDED");
+		must(channel_send(c.channel, ROLE_SUPERVISOR, "hand-over", json_pack("{s:s}", "vendor", "handed"), NULL, 0, &err) == 0);
 	}
 	return serve(&c);
 }
@@ -319,6 +337,8 @@ static int run_supervisor(const char *dir, enum scenario scenario)
 	struct supervisor_options o = {.dir = dir, .config = &c, .roles = ALL, .listen = listen_any, .grace_ms = 3000, .delay_ms = 40};
 	struct err err;
 	setenv("TEST_TOKEN", "from-env", 1);
+	setenv("TEST_HELD", "from-held", 1);
+	setenv("TEST_HANDED", "from-handed", 1);
 	if (chdir(dir) < 0)
 		return 9;
 	if (supervisor_run(&o, &err) == 0)
@@ -397,7 +417,7 @@ static const char *const may[ROLES][24] = {
 			  "make state/queue", "make state/dead", "socket inet", "connect", "map courier_mark",
 			  "key courier_public", "key courier_secret", "key plan_public"},
 	[ROLE_KEEPER] = {"read state/log/gate/f", "read state/plan/f", "write state/plan/f", "rename plan", "read state/ledger/open/f",
-			 "write state/ledger/open/f", "make state/plan", "make state/ledger/open", "map keeper_mark",
+			 "write state/ledger/open/f", "make state/plan", "make state/ledger/open", "accept", "map keeper_mark",
 			 "key subject", "key plan_public", "key signing_secret"},
 	[ROLE_STEWARD] = {"read state/registry.db", "write state/registry.db", "accept", "key plan_public"},
 };
@@ -557,6 +577,8 @@ static void test_secrets_go_where_they_belong(void **state)
 	assert_true(wait_for(t.dir, report_of[ROLE_COURIER], "got secrets from supervisor credential from-file missing 0"));
 	assert_true(wait_for(t.dir, report_of[ROLE_KEEPER], "got resolved from supervisor missing 0"));
 	assert_true(wait_for(t.dir, report_of[ROLE_KEEPER], "got resolved from supervisor missing 1"));
+	assert_true(wait_for(t.dir, report_of[ROLE_GATE], "token from-handed"));
+	assert_false(has(t.dir, report_of[ROLE_GATE], "from-held"));	/* its plan was never signed */
 	assert_false(has(t.dir, report_of[ROLE_GATE], "from-file"));
 	assert_false(has(t.dir, report_of[ROLE_COURIER], "from-env"));
 	/* A process that comes back gets them again. */
