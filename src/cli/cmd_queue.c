@@ -239,8 +239,8 @@ const struct command cmd_queue = {
 	"\n"
 	"Without --serial and --range it is about what is queued now: for drain, all that waits for a person; for drop,\n"
 	"everything.  Each plan's events are a decision of their own.\n"
-	"Drain is refused while the vendor is suspended, quarantined or expired.  Needs a running Weir, except for a\n"
-	"drain with a range.\n"
+	"Drain is refused while the vendor is suspended, quarantined or expired.  All of it works while Weir is stopped too;\n"
+	"what the gate took and nobody parked yet is then not in a queue.\n"
 	"\n"
 	"Exit status: 0 done; 1 refused as things stand, or you said no; 2 wrong use, no such vendor or plan;\n"
 	"3 not confirmed, own fault.\n",

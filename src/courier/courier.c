@@ -267,15 +267,6 @@ static void snapshot(void *arg, struct outcome_list *l)
 		vendor_snapshot(&s->v, l);
 }
 
-static bool settled_before(void *arg, uint64_t seq, uint32_t index)
-{
-	struct courier *c = arg;
-	/* It is on disk here, whatever the log of outcomes got to know: it needs no second copy. */
-	if (seq > c->outcomes.passed && !outcomes_known(&c->outcomes, PLACE_LOG, seq, index))
-		outcomes_add(&c->outcomes, OUTCOME_PARKED, PLACE_LOG, seq, index);
-	return outcomes_known(&c->outcomes, PLACE_QUEUE, seq, index);
-}
-
 struct folder {
 	struct courier *c;
 	bool dead;
@@ -291,8 +282,8 @@ static bool open_one(void *arg, const char *name)
 		return true;
 	struct queue *q = f->dead ? &s->v.dead : &s->v.queue;
 	bool *ready = f->dead ? &s->v.dead_ready : &s->v.queue_ready;
-	f->result = queue_open(q, f->c->io, f->dead ? f->c->dead_dir : f->c->queue_dir, name, &f->c->keys, f->dead ? NULL : settled_before,
-			       f->c, &f->err);
+	f->result = queue_open(q, f->c->io, f->dead ? f->c->dead_dir : f->c->queue_dir, name, &f->c->keys, f->dead ? NULL : outcomes_settled,
+			       &f->c->outcomes, &f->err);
 	*ready = f->result == 0;
 	return f->result == 0;
 }

@@ -76,6 +76,12 @@ uint64_t intake_passed(const struct courier *c);
 void intake_forget(struct courier *c, uint64_t passed);
 void intake_snapshot(const struct courier *c, struct outcome_list *l);
 
+/* ---- status.c --------------------------------------------------------------------------------------------------- */
+
+/* {vendor, events, bytes, oldest_seconds, held, in_flight, error, serials: [{serial, events, from, to, sends}], damaged} */
+json_t *vendor_status(const struct vendor *v);
+int64_t vendor_oldest_seconds(const struct vendor *v);
+
 /* ---- orders.c --------------------------------------------------------------------------------------------------- */
 
 void orders_take(struct message *m, void *arg);

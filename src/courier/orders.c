@@ -151,16 +151,6 @@ static void on_queue_drop(struct courier *c, struct message *m)
 	courier_wake(c);
 }
 
-static int64_t oldest_seconds(const struct vendor *v)
-{
-	int64_t oldest = INT64_MAX;
-	for (const struct bundle *b = v->queue_ready ? v->queue.first : NULL; b; b = b->next)
-		if (b->events && b->oldest_us < oldest)
-			oldest = b->oldest_us;
-	int64_t age = oldest == INT64_MAX ? 0 : (clock_now_us() - oldest) / 1000000;
-	return age > 0 ? age : 0;
-}
-
 static void metrics_of(struct buf *b, const struct vendor *v)
 {
 	const struct {
@@ -172,7 +162,9 @@ static void metrics_of(struct buf *b, const struct vendor *v)
 		buf_addf(b, "weir_delivery_total{vendor=\"%s\",result=\"%s\"} %llu\n", v->name, rows[i].result, (unsigned long long)rows[i].n);
 	buf_addf(b, "weir_queue_events{vendor=\"%s\"} %llu\n", v->name, (unsigned long long)(v->queue_ready ? v->queue.events : 0));
 	buf_addf(b, "weir_queue_bytes{vendor=\"%s\"} %llu\n", v->name, (unsigned long long)(v->queue_ready ? v->queue.bytes : 0));
-	buf_addf(b, "weir_queue_oldest_seconds{vendor=\"%s\"} %lld\n", v->name, (long long)oldest_seconds(v));
+	buf_addf(b, "weir_queue_damaged_events_total{vendor=\"%s\"} %llu\n", v->name,
+		 (unsigned long long)((v->queue_ready ? v->queue.damaged : 0) + (v->dead_ready ? v->dead.damaged : 0)));
+	buf_addf(b, "weir_queue_oldest_seconds{vendor=\"%s\"} %lld\n", v->name, (long long)vendor_oldest_seconds(v));
 }
 
 static void on_metrics(struct courier *c, struct message *m)
@@ -180,7 +172,7 @@ static void on_metrics(struct courier *c, struct message *m)
 	struct buf b;
 	buf_init(&b, 0);
 	buf_adds(&b, "# TYPE weir_delivery_total counter\n# TYPE weir_queue_events gauge\n# TYPE weir_queue_bytes gauge\n"
-		     "# TYPE weir_queue_oldest_seconds gauge\n# TYPE weir_courier_position gauge\n");
+		     "# TYPE weir_queue_damaged_events_total counter\n# TYPE weir_queue_oldest_seconds gauge\n# TYPE weir_courier_position gauge\n");
 	buf_addf(&b, "weir_courier_position %llu\n", (unsigned long long)c->outcomes.passed);
 	for (const struct seat *s = c->seats; s; s = s->next)
 		metrics_of(&b, &s->v);
@@ -188,50 +180,11 @@ static void on_metrics(struct courier *c, struct message *m)
 	buf_release(&b);
 }
 
-/* By plan, over all bundles. */
-static json_t *serials_of(const struct vendor *v)
-{
-	json_t *by = json_object(), *list = json_array(), *row;
-	const char *key;
-	for (const struct bundle *b = v->queue_ready ? v->queue.first : NULL; b; b = b->next)
-		for (uint8_t i = 0; i < b->serials_len; i++) {
-			const struct bundle_serial *s = &b->serials[i];
-			char name[24];
-			if (!s->events)
-				continue;
-			snprintf(name, sizeof name, "%llu", (unsigned long long)s->serial);
-			json_int_t from = (json_int_t)s->from, to = (json_int_t)s->to, events = s->events;
-			bool sends = vendor_serial_sends(v, s) == SENDS_ALL;
-			row = json_object_get(by, name);
-			if (row) {
-				json_int_t f = json_integer_value(json_object_get(row, "from")), t = json_integer_value(json_object_get(row, "to"));
-				from = f < from ? f : from;
-				to = t > to ? t : to;
-				events += json_integer_value(json_object_get(row, "events"));
-				sends = sends && json_is_true(json_object_get(row, "sends"));
-			}
-			json_object_set_new(by, name, json_pack("{s:I, s:I, s:I, s:I, s:b}", "serial", (json_int_t)s->serial, "events", events,
-								"from", from, "to", to, "sends", sends));
-		}
-	json_object_foreach(by, key, row)
-		json_array_append(list, row);
-	json_decref(by);
-	return list;
-}
-
-static json_t *status_of(const struct vendor *v)
-{
-	return json_pack("{s:s, s:I, s:I, s:I, s:s?, s:I, s:s?, s:o}", "vendor", v->name, "events",
-			 (json_int_t)(v->queue_ready ? v->queue.events : 0), "bytes", (json_int_t)(v->queue_ready ? v->queue.bytes : 0),
-			 "oldest_seconds", (json_int_t)oldest_seconds(v), "held", vendor_held(v, clock_now()), "in_flight",
-			 (json_int_t)v->flights, "error", v->last_error, "serials", serials_of(v));
-}
-
 static void on_status(struct courier *c, struct message *m)
 {
 	json_t *queues = json_array();
 	for (const struct seat *s = c->seats; s; s = s->next)
-		json_array_append_new(queues, status_of(&s->v));
+		json_array_append_new(queues, vendor_status(&s->v));
 	answer(c, m->from, "status-is", json_pack("{s:O*, s:o, s:I}", "id", json_object_get(m->body, "id"), "queues", queues, "passed",
 						  (json_int_t)c->outcomes.passed));
 }

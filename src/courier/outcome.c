@@ -187,6 +187,15 @@ bool outcomes_known(const struct outcomes *o, enum outcome_place place, uint64_t
 	return lo < l->n && l->v[lo].seq == seq && l->v[lo].first <= index;
 }
 
+bool outcomes_settled(void *arg, uint64_t seq, uint32_t index)
+{
+	struct outcomes *o = arg;
+	/* It is on disk here, whatever the log of outcomes got to know: it needs no second copy. */
+	if (seq > o->passed && !outcomes_known(o, PLACE_LOG, seq, index))
+		outcomes_add(o, OUTCOME_PARKED, PLACE_LOG, seq, index);
+	return outcomes_known(o, PLACE_QUEUE, seq, index);
+}
+
 void outcomes_adopt(struct outcomes *o)
 {
 	for (size_t i = 0; i < o->pending.n; i++)

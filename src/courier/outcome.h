@@ -53,6 +53,11 @@ void outcomes_close(struct outcomes *o);
 /* Was it settled before the start? */
 bool outcomes_known(const struct outcomes *o, enum outcome_place place, uint64_t seq, uint32_t index);
 /*
+ * For queue_open, arg: the outcomes.  Was this event of the queue settled?  An event that is there is parked, whatever the
+ * log got to know of it: that is added.
+ */
+bool outcomes_settled(void *arg, uint64_t seq, uint32_t index);
+/*
  * The queues are open: what was found there (outcomes_add) counts as known from the log, and known[PLACE_QUEUE] has been
  * written off.
  */

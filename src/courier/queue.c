@@ -372,6 +372,19 @@ static struct item *open_frame(const uint8_t key[static KEY_BYTES], const uint8_
 	return it;
 }
 
+/*
+ * Bytes behind the last good frame.  A write that a crash cut short leaves less than its head announces, and nothing was
+ * parked by it; where all of it is there, it was damaged later.
+ */
+static bool tail_damaged(const struct queue *q, const struct segment *s)
+{
+	uint8_t head[LOG_FRAME_HEAD];
+	if (s->size - s->off < sizeof head || fio_read_all(q->io, s->fd, head, sizeof head, s->off) != (ssize_t)sizeof head)
+		return false;
+	uint64_t len = get_u32(head);
+	return len && len <= LOG_BODY_MAX && s->off + sizeof head + len <= s->size;
+}
+
 /* Reads one file: items into b, at most `frames` of them. */
 static int read_bundle(struct queue *q, struct bundle *b, uint32_t frames, struct err *err)
 {
@@ -387,10 +400,16 @@ static int read_bundle(struct queue *q, struct bundle *b, uint32_t frames, struc
 	r = 0;
 	while (r == 0 && got < frames) {
 		enum segment_step step = segment_step(&s, want, LOG_SEQ_MAX, true, &f, &gap_last);
+		if (step == SEGMENT_END && frames == UINT32_MAX && tail_damaged(q, &s)) {
+			say(SAY_ERROR, "queue-damaged", "vendor", S(q->vendor), "bundle", I(b->number), "first", I(want), NULL);
+			q->damaged++;
+			b->damaged = true;
+		}
 		if (step == SEGMENT_END)
 			break;
 		if (step == SEGMENT_GAP) {
 			say(SAY_ERROR, "queue-damaged", "vendor", S(q->vendor), "bundle", I(b->number), "first", I(want), "last", I(gap_last), NULL);
+			q->damaged += gap_last - want + 1;	/* a frame holds one event or more */
 			want = gap_last + 1;
 			continue;
 		}
@@ -425,6 +444,8 @@ int queue_load(struct queue *q, struct bundle *b, struct err *err)
 	if (b->loaded || read_bundle(q, b, b->frames, err) == 0)
 		return 0;
 	queue_unload(q, b);
+	q->damaged += b->damaged ? 0 : b->events;
+	b->damaged = true;
 	return -1;
 }
 
@@ -460,6 +481,7 @@ static void set_aside(struct queue *q, struct bundle *b, const struct err *why)
 	snprintf(bad, sizeof bad, "%s.bad", name);
 	say(SAY_ERROR, "queue-damaged", "vendor", S(q->vendor), "file", S(name), "why", S(why->msg), NULL);
 	q->io->rename(q->io->ctx, q->dir, name, bad);
+	q->damaged++;	/* in the end only the file's name says that something was in it */
 	if (b->number >= q->next_seq)
 		q->next_seq = b->number + 1;
 	bundle_forget(q, b);
@@ -481,7 +503,12 @@ static int take_up(struct queue *q, uint64_t number, bool (*settled)(void *, uin
 	struct bundle *b = bundle_add(q, number);
 	struct err why;
 	bool gone;
-	if (read_bundle(q, b, UINT32_MAX, &why) < 0) {
+	int r = read_bundle(q, b, UINT32_MAX, &why);
+	if (r == 0 && b->damaged && !b->items.first) {	/* it would be removed as empty */
+		q->damaged--;
+		r = err_set(&why, ERR_CORRUPT, "nothing in it can be read");
+	}
+	if (r < 0) {
 		set_aside(q, b, &why);
 		return 0;
 	}
@@ -494,7 +521,7 @@ static int take_up(struct queue *q, uint64_t number, bool (*settled)(void *, uin
 	if (fd < 0 || q->io->stat(q->io->ctx, fd, &st) < 0)
 		return err_sys(err, "queue %s: %s", q->vendor, name);
 	/* It may have been written and not synced: it counts as parked from here on, so it must be on disk. */
-	int r = q->io->sync(q->io->ctx, fd) < 0 ? err_sys(err, "queue %s: sync", q->vendor) : 0;
+	r = q->io->sync(q->io->ctx, fd) < 0 ? err_sys(err, "queue %s: sync", q->vendor) : 0;
 	q->io->close(q->io->ctx, fd);
 	if (r < 0)
 		return -1;
@@ -508,6 +535,15 @@ static int take_up(struct queue *q, uint64_t number, bool (*settled)(void *, uin
 	if (!anew || !gone)
 		queue_unload(q, b);
 	return 0;
+}
+
+/* Those that an earlier start set aside. */
+static bool count_bad(void *arg, const char *name)
+{
+	struct queue *q = arg;
+	size_t n = strlen(name);
+	q->damaged += n > 4 && strcmp(name + n - 4, ".bad") == 0;
+	return true;
 }
 
 int queue_open(struct queue *q, const struct fio *io, int parent, const char *vendor, const struct queue_keys *keys,
@@ -526,6 +562,7 @@ int queue_open(struct queue *q, const struct fio *io, int parent, const char *ve
 		return -1;
 	}
 	io->unlink(io->ctx, q->dir, "next");
+	io->list(io->ctx, q->dir, count_bad, q);
 	int r = 0;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = take_up(q, numbers[i], settled, arg, err);

@@ -41,6 +41,7 @@ struct bundle {
 	struct bundle_serial serials[BUNDLE_SERIALS];
 	uint8_t serials_len;
 	bool loaded;
+	bool damaged;		/* it was summed up whole and can't be loaded: counted once */
 	struct items items;	/* when loaded */
 	size_t loaded_bytes;
 	uint64_t idle_epoch;	/* the caller's: nothing in it could go at this epoch */
@@ -53,6 +54,7 @@ struct queue {
 	char vendor[64];
 	struct bundle *first, *last;
 	uint64_t bytes, events;
+	uint64_t damaged;	/* events, at least, that were in it and can't be read any more */
 	uint64_t bundle_bytes;	/* {QUEUE_BUNDLE_BYTES} a bundle ends behind this */
 	uint64_t next_seq;
 	/* the bundle being written, == last, or fd -1 */

@@ -82,9 +82,28 @@ static int take(struct office *o, struct decision *d, struct taking *t, struct e
 	return first ? 0 : registry_record(o->registry, &t->x, NULL, err);
 }
 
-static const char courier_only[] = "queues belong to the running courier: start `weir serve` first";
+/* As the keeper's job: what is done first is recorded right after. */
+static int drop(struct office *o, const char *dir, const struct decision *d, struct taking *t, struct err *err)
+{
+	if (keeper_check_drop(d, t->has_now ? &t->now : NULL, err) < 0)
+		return -1;
+	keeper_decided(d, &t->now, &t->x);
+	t->x.serial = 0;	/* no plan changes */
+	if (office_queue_drop(dir, &t->x, err) < 0)
+		return -1;
+	return registry_record(o->registry, &t->x, NULL, err);
+}
 
-static json_t *decide(struct office *o, const json_t *request)
+static json_t *status(const char *dir)
+{
+	struct err err;
+	json_t *queues;
+	if (office_queues(dir, &queues, &err) < 0)
+		return control_refusal(&err);
+	return json_pack("{s:b, s:{s:{s:o}}}", "ok", 1, "processes", "courier", "queues", queues);
+}
+
+static json_t *decide(struct office *o, const char *dir, const json_t *request)
 {
 	struct err err;
 	struct decision d;
@@ -93,12 +112,10 @@ static json_t *decide(struct office *o, const json_t *request)
 	int r = decision_parse(request, &d, &err);
 	memcpy(d.who, o->who, sizeof d.who);
 	d.at = clock_now();
-	if (r == 0 && d.kind == DECIDE_DROP)
-		r = err_set(&err, ERR_CONFLICT, "%s", courier_only);
 	if (r == 0)
 		r = load(o, &d, &t, &err);
 	if (r == 0)
-		r = take(o, &d, &t, &err);
+		r = d.kind == DECIDE_DROP ? drop(o, dir, &d, &t, &err) : take(o, &d, &t, &err);
 	json_t *answer = r == 0 ? decided_to_json(&t.x) : control_refusal(&err);
 	if (r == 0)
 		json_object_set_new(answer, "ok", json_true());
@@ -271,9 +288,9 @@ json_t *office_do(const char *dir, const json_t *request)
 	if (open_office(dir, &o, &err) < 0)
 		answer = control_refusal(&err);
 	else if (word && strcmp(word, "status") == 0)
-		answer = control_refusal((err_set(&err, ERR_CONFLICT, "%s", courier_only), &err));
+		answer = status(dir);
 	else if (word && decision_kind_of(word) >= 0)
-		settle(&o, answer = decide(&o, request));
+		settle(&o, answer = decide(&o, dir, request));
 	else if (word && ledger_word(word, &writes))
 		answer = ledger_word_do(dir, request, o.who);
 	else
