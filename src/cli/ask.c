@@ -212,6 +212,31 @@ static void tell(const json_t *a)
 	putchar('\n');
 }
 
+int ask_show(const char *what, const char *dir, bool json, json_t *request, void (*print)(const json_t *answer))
+{
+	struct err err;
+	json_t *answer;
+	if (ask(dir, request, &answer, &err) < 0)
+		return cli_fail(what, &err);
+	if (json)
+		ask_print(answer);
+	else
+		print(answer);
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
+const char *ask_text(const json_t *object, const char *name)
+{
+	const char *s = json_string_value(json_object_get(object, name));
+	return s ? s : "";
+}
+
+long long ask_number(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
 int ask_decide(const struct command *self, const char *dir, json_t *request, int json)
 {
 	struct err err;

@@ -7,42 +7,17 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "config/config.h"
 #include "contract/contract.h"
 
 enum { CONTRACT_MAX = 4 << 20, FILES_MAX = 1000 };
-enum { OPT_DIR, OPT_JSON, OPT_FILE, OPT_YES, OPT_DRY };
+enum { OPT_FILE = ARG_OWN, OPT_YES, OPT_DRY };
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR},   {"--json", 0, false, OPT_JSON},	{"--file", 'f', true, OPT_FILE},
-	{"--yes", 'y', false, OPT_YES}, {"--dry-run", 0, false, OPT_DRY},
+	ARGS_COMMON, {"--file", 'f', true, OPT_FILE}, {"--yes", 'y', false, OPT_YES}, {"--dry-run", 0, false, OPT_DRY},
 };
-
-struct arguments {
-	const char *dir, *file;
-	bool json, yes, dry;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_OPERAND) {
-			cli_wrong(self, "%s: contracts are given with -f FILE or -f FOLDER", s.value);
-			return OPT_BAD;
-		}
-		if (k == OPT_DIR || k == OPT_FILE)
-			*(k == OPT_DIR ? &a->dir : &a->file) = s.value;
-		else
-			*(k == OPT_JSON ? &a->json : k == OPT_YES ? &a->yes : &a->dry) = true;
-	}
-	return 0;
-}
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
@@ -111,13 +86,13 @@ static int read_folder(const char *path, json_t *list, struct err *err)
 	return r;
 }
 
-static int read_all(const struct arguments *a, json_t *list, struct err *err)
+static int read_all(const struct args *a, json_t *list, struct err *err)
 {
 	struct stat st;
 	char *dir = NULL;
-	if (!a->file && folder_find(a->dir, &dir, err) < 0)
+	if (!a->value[OPT_FILE] && folder_find(a->value[ARG_DIR], &dir, err) < 0)
 		return -1;
-	char *path = a->file ? xstrdup(a->file) : xasprintf("%s/contracts", dir);
+	char *path = a->value[OPT_FILE] ? xstrdup(a->value[OPT_FILE]) : xasprintf("%s/contracts", dir);
 	int r;
 	if (stat(path, &st) < 0)
 		r = err_sys(err, "%s", path);
@@ -186,29 +161,29 @@ static void tell(const json_t *answer)
 		       json_string_value(json_object_get(c, "vendor")), (long long)json_integer_value(json_object_get(c, "version")));
 }
 
-static int apply(const struct command *self, const struct arguments *a, json_t *list)
+static int apply(const struct command *self, const struct args *a, json_t *list)
 {
 	struct err err;
 	json_t *answer;
-	if (ask(a->dir, json_pack("{s:s, s:O, s:b}", "do", "apply", "contracts", list, "dry_run", 1), &answer, &err) < 0)
+	if (ask(a->value[ARG_DIR], json_pack("{s:s, s:O, s:b}", "do", "apply", "contracts", list, "dry_run", 1), &answer, &err) < 0)
 		return cli_fail(self->name, &err);
 	size_t n = count_new(json_object_get(answer, "changes"));
-	if (!a->json)
+	if (!a->value[ARG_JSON])
 		show(answer);
-	bool asks = n && !a->dry && !a->yes;
-	int r = a->dry && n ? EXIT_NO : EXIT_DONE;
-	if (asks && (a->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
+	bool asks = n && !a->value[OPT_DRY] && !a->value[OPT_YES];
+	int r = a->value[OPT_DRY] && n ? EXIT_NO : EXIT_DONE;
+	if (asks && (a->value[ARG_JSON] || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
 		r = cli_wrong(self, "no terminal to ask on: look at the changes and give --yes");
 	else if (asks && !agreed(n))
 		r = EXIT_NO;
-	else if (n && !a->dry) {
+	else if (n && !a->value[OPT_DRY]) {
 		json_decref(answer);
-		if (ask(a->dir, json_pack("{s:s, s:O, s:b}", "do", "apply", "contracts", list, "dry_run", 0), &answer, &err) < 0)
+		if (ask(a->value[ARG_DIR], json_pack("{s:s, s:O, s:b}", "do", "apply", "contracts", list, "dry_run", 0), &answer, &err) < 0)
 			return cli_fail(self->name, &err);
-		if (!a->json)
+		if (!a->value[ARG_JSON])
 			tell(answer);
 	}
-	if (a->json && r != EXIT_USE)
+	if (a->value[ARG_JSON] && r != EXIT_USE)
 		ask_print(answer);
 	json_decref(answer);
 	return r;
@@ -216,13 +191,15 @@ static int apply(const struct command *self, const struct arguments *a, json_t *
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
+	struct args a;
 	struct err err;
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
+	int r;
+	if (!args_read(self, argc, argv, opts, sizeof opts / sizeof *opts, 1, &a, &r))
+		return r;
+	if (a.n)
+		return cli_wrong(self, "%s: contracts are given with -f FILE or -f FOLDER", a.operand[0]);
 	json_t *list = json_array();
-	int r = read_all(&a, list, &err) < 0 ? cli_fail(self->name, &err) : apply(self, &a, list);
+	r = read_all(&a, list, &err) < 0 ? cli_fail(self->name, &err) : apply(self, &a, list);
 	json_decref(list);
 	return r;
 }

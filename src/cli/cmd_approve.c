@@ -4,47 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_WHY, OPT_WAIVE, OPT_UNTIL };
+enum { OPT_WHY = ARG_OWN, OPT_WAIVE, OPT_UNTIL };
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR},	   {"--json", 0, false, OPT_JSON},   {"--why", 0, true, OPT_WHY},
-	{"--waive", 0, true, OPT_WAIVE}, {"--until", 0, true, OPT_UNTIL},
+	ARGS_COMMON, {"--why", 0, true, OPT_WHY}, {"--waive", 0, true, OPT_WAIVE}, {"--until", 0, true, OPT_UNTIL},
 };
-
-struct arguments {
-	const char *dir, *target, *why, *until;
-	json_t *waive;
-	bool json;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_DIR)
-			a->dir = s.value;
-		else if (k == OPT_JSON)
-			a->json = true;
-		else if (k == OPT_WHY)
-			a->why = s.value;
-		else if (k == OPT_UNTIL)
-			a->until = s.value;
-		else if (k == OPT_WAIVE)
-			json_array_append_new(a->waive, json_string(s.value));
-		else if (a->target) {
-			cli_wrong(self, "one contract at a time");
-			return OPT_BAD;
-		} else
-			a->target = s.value;
-	}
-	return 0;
-}
 
 /* "mixpanel@3" */
 static bool split(const char *target, json_t *request)
@@ -62,33 +29,35 @@ static bool split(const char *target, json_t *request)
 	return true;
 }
 
+static json_t *waivers(const struct args *a)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < a->given_len; i++)
+		if (a->given[i].key == OPT_WAIVE)
+			json_array_append_new(list, json_string(a->given[i].value));
+	return list;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {.waive = json_array()};
-	int k = parse(self, argc, argv, &a);
-	json_t *request = json_pack("{s:s}", "do", "approve");
-	int r = EXIT_USE;
-	if (k == OPT_HELP)
-		r = cli_help(self);
-	else if (k == OPT_BAD)
-		r = EXIT_USE;
-	else if (!a.target)
-		r = cli_wrong(self, "which contract? VENDOR@VERSION");
-	else if (!split(a.target, request))
-		r = cli_wrong(self, "%s: a contract is named VENDOR@VERSION, such as mixpanel@3", a.target);
-	else if (!a.why)
-		r = cli_wrong(self, "--why TEXT is needed: it is kept with the decision");
-	else {
-		json_object_set_new(request, "why", json_string(a.why));
-		if (json_array_size(a.waive))
-			json_object_set(request, "waive", a.waive);
-		if (a.until)
-			json_object_set_new(request, "until", json_string(a.until));
-		r = ask_decide(self, a.dir, json_incref(request), a.json);
+	struct args a;
+	int status;
+	if (!args_read(self, argc, argv, opts, sizeof opts / sizeof *opts, 1, &a, &status))
+		return status;
+	if (!a.n)
+		return cli_wrong(self, "which contract? VENDOR@VERSION");
+	if (!a.value[OPT_WHY])
+		return cli_wrong(self, "--why TEXT is needed: it is kept with the decision");
+	json_t *request = json_pack("{s:s, s:s, s:s*}", "do", "approve", "why", a.value[OPT_WHY], "until", a.value[OPT_UNTIL]);
+	if (!split(a.operand[0], request)) {
+		json_decref(request);
+		return cli_wrong(self, "%s: a contract is named VENDOR@VERSION, such as mixpanel@3", a.operand[0]);
 	}
-	json_decref(request);
-	json_decref(a.waive);
-	return r;
+	json_t *waive = waivers(&a);
+	if (json_array_size(waive))
+		json_object_set(request, "waive", waive);
+	json_decref(waive);
+	return ask_decide(self, a.value[ARG_DIR], request, a.value[ARG_JSON] != NULL);
 }
 
 const struct command cmd_approve = {

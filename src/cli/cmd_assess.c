@@ -5,79 +5,16 @@
 
 #include "assess/assess.h"
 #include "base/clock.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "crypt/crypt.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_WHY, OPT_NOTE, OPT_EVIDENCE, OPT_UNTIL, OPT_STANDARD, OPT_OUT, OPERANDS = 4, EVIDENCE_BYTES = 256 << 20 };
+enum { OPT_WHY = ARG_OWN, OPT_NOTE, OPT_EVIDENCE, OPT_UNTIL, OPT_STANDARD, OPT_OUT, EVIDENCE_BYTES = 256 << 20 };
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR},   {"--json", 0, false, OPT_JSON},	     {"--why", 0, true, OPT_WHY},
-	{"--note", 0, true, OPT_NOTE}, {"--evidence", 0, true, OPT_EVIDENCE}, {"--valid-until", 0, true, OPT_UNTIL},
-	{"--standard", 0, true, OPT_STANDARD}, {"--output", 'o', true, OPT_OUT},
+	ARGS_COMMON, {"--why", 0, true, OPT_WHY}, {"--note", 0, true, OPT_NOTE}, {"--evidence", 0, true, OPT_EVIDENCE},
+	{"--valid-until", 0, true, OPT_UNTIL}, {"--standard", 0, true, OPT_STANDARD}, {"--output", 'o', true, OPT_OUT},
 };
-
-struct arguments {
-	const char *dir, *why, *note, *standard, *out, *operands[OPERANDS];
-	size_t n;
-	json_t *evidence;	/* [{path, valid_until?}] */
-	bool json;
-};
-
-/* --valid-until belongs to the --evidence before it. */
-static int until(const struct command *self, struct arguments *a, const char *day)
-{
-	json_t *last = json_array_get(a->evidence, json_array_size(a->evidence) - 1);
-	int64_t at;
-	if (json_array_size(a->evidence) == 0 || json_object_get(last, "valid_until")) {
-		cli_wrong(self, "--valid-until DATE stands behind the --evidence FILE that it is about");
-		return OPT_BAD;
-	}
-	if (strlen(day) != 10 || !clock_parse(day, 10, &at)) {
-		cli_wrong(self, "%s: --valid-until is a date such as 2027-01-31", day);
-		return OPT_BAD;
-	}
-	json_object_set_new(last, "valid_until", json_string(day));
-	return 0;
-}
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	const char **const texts[] = {[OPT_DIR] = &a->dir, [OPT_WHY] = &a->why, [OPT_NOTE] = &a->note, [OPT_STANDARD] = &a->standard, [OPT_OUT] = &a->out};
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_JSON)
-			a->json = true;
-		else if (k == OPT_EVIDENCE)
-			json_array_append_new(a->evidence, json_pack("{s:s}", "path", s.value));
-		else if (k == OPT_UNTIL) {
-			if (until(self, a, s.value) < 0)
-				return OPT_BAD;
-		} else if (k != OPT_OPERAND)
-			*texts[k] = s.value;
-		else if (a->n < OPERANDS)
-			a->operands[a->n++] = s.value;
-		else {
-			cli_wrong(self, "%s: too many words", s.value);
-			return OPT_BAD;
-		}
-	}
-	return 0;
-}
-
-static const char *text(const json_t *j, const char *name)
-{
-	const char *s = json_string_value(json_object_get(j, name));
-	return s ? s : "";
-}
-
-static long long number(const json_t *j, const char *name)
-{
-	return json_integer_value(json_object_get(j, name));
-}
 
 /* ---- evidence ------------------------------------------------------------------------------------------------------ */
 
@@ -102,35 +39,51 @@ static int digest_file(const char *path, json_t *e, struct err *err)
 	return 0;
 }
 
-/* [{path, valid_until?}] to [{name, sha256, bytes, valid_until?}] */
-static int take_evidence(const json_t *given, json_t *out, struct err *err)
+/* --valid-until belongs to the --evidence before it. */
+static int until(const struct command *self, const char *day, json_t *evidence)
 {
-	for (size_t i = 0; i < json_array_size(given); i++) {
-		const json_t *g = json_array_get(given, i), *day = json_object_get(g, "valid_until");
+	json_t *last = json_array_get(evidence, json_array_size(evidence) - 1);
+	int64_t at;
+	if (!last || json_object_get(last, "valid_until"))
+		return cli_wrong(self, "--valid-until DATE stands behind the --evidence FILE that it is about");
+	if (strlen(day) != 10 || !clock_parse(day, 10, &at))
+		return cli_wrong(self, "%s: --valid-until is a date such as 2027-01-31", day);
+	json_object_set_new(last, "valid_until", json_string(day));
+	return EXIT_DONE;
+}
+
+/* [{name, sha256, bytes, valid_until?}] of the options; the exit status. */
+static int take_evidence(const struct command *self, const struct args *a, json_t *out)
+{
+	struct err err;
+	int r = EXIT_DONE;
+	for (size_t i = 0; i < a->given_len && r == EXIT_DONE; i++) {
+		if (a->given[i].key == OPT_UNTIL)
+			r = until(self, a->given[i].value, out);
+		if (a->given[i].key != OPT_EVIDENCE)
+			continue;
 		json_t *e = json_object();
 		json_array_append_new(out, e);
-		if (digest_file(text(g, "path"), e, err) < 0)
-			return -1;
-		if (day)
-			json_object_set(e, "valid_until", (json_t *)(uintptr_t)day);
+		if (digest_file(a->given[i].value, e, &err) < 0)
+			r = cli_fail("assess answer", &err);
 	}
-	return 0;
+	return r;
 }
 
 /* ---- printing ------------------------------------------------------------------------------------------------------ */
 
 static void print_short(const json_t *a)
 {
-	printf("%s: %lld of 100 against %s", text(a, "vendor"), number(a, "score"), text(a, "standard"));
-	if (number(a, "unanswered"))
-		printf(", %lld controls unanswered", number(a, "unanswered"));
+	printf("%s: %lld of 100 against %s", ask_text(a, "vendor"), ask_number(a, "score"), ask_text(a, "standard"));
+	if (ask_number(a, "unanswered"))
+		printf(", %lld controls unanswered", ask_number(a, "unanswered"));
 	putchar('\n');
 }
 
 static void print_started(const json_t *a)
 {
-	printf("%s: an assessment against %s %s was started, %lld controls\n", text(a, "vendor"), text(a, "standard"), text(a, "version"),
-	       number(a, "controls"));
+	printf("%s: an assessment against %s %s was started, %lld controls\n", ask_text(a, "vendor"), ask_text(a, "standard"), ask_text(a, "version"),
+	       ask_number(a, "controls"));
 }
 
 static void halves(json_int_t n, char out[static 24])
@@ -141,16 +94,16 @@ static void halves(json_int_t n, char out[static 24])
 static void print_score(const json_t *a)
 {
 	char earned[24], of[24];
-	halves(number(a, "earned"), earned);
-	halves(number(a, "of"), of);
+	halves(ask_number(a, "earned"), earned);
+	halves(ask_number(a, "of"), of);
 	print_short(a);
 	printf("  %s of %s points; score = points x 100 / possible points, rounded down\n\n", earned, of);
 	const json_t *list = json_object_get(a, "controls");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
-		halves(number(c, "earned"), earned);
-		halves(number(c, "of"), of);
-		printf("  %-4s %4s / %-4s %-32.32s %s%s\n", text(c, "control"), earned, of, text(c, "title"), text(c, "why"),
+		halves(ask_number(c, "earned"), earned);
+		halves(ask_number(c, "of"), of);
+		printf("  %-4s %4s / %-4s %-32.32s %s%s\n", ask_text(c, "control"), earned, of, ask_text(c, "title"), ask_text(c, "why"),
 		       json_is_true(json_object_get(c, "verified")) ? "" : " (id not verified)");
 	}
 }
@@ -167,61 +120,50 @@ static void print_show(const json_t *a)
 			const json_t *e = json_array_get(es, k), *end = json_object_get(e, "valid_until");
 			if (json_is_integer(end))
 				clock_format_day(json_integer_value(end) - 86400, day);
-			printf("  %-4s %-30s until %s  %s\n", text(c, "control"), text(e, "name"), json_is_integer(end) ? day : "-", text(e, "sha256"));
+			printf("  %-4s %-30s until %s  %s\n", ask_text(c, "control"), ask_text(e, "name"), json_is_integer(end) ? day : "-", ask_text(e, "sha256"));
 		}
 	}
 	puts("\nFindings");
 	for (size_t i = 0; i < json_array_size(findings); i++) {
 		const json_t *f = json_array_get(findings, i);
-		printf("  %-4s %-7s %s\n", text(f, "control"), text(f, "severity"), text(f, "text"));
+		printf("  %-4s %-7s %s\n", ask_text(f, "control"), ask_text(f, "severity"), ask_text(f, "text"));
 	}
-	printf("\nThe standard: %s\n%s\n", text(a, "source"), text(a, "wording"));
+	printf("\nThe standard: %s\n%s\n", ask_text(a, "source"), ask_text(a, "wording"));
 }
 
-static int send(const struct arguments *a, const char *what, json_t *request, void (*print)(const json_t *a))
+static json_t *about(const struct args *a, json_t *request)
 {
-	struct err err;
-	json_t *answer;
-	if (a->standard)
-		json_object_set_new(request, "standard", json_string(a->standard));
-	if (ask(a->dir, request, &answer, &err) < 0)
-		return cli_fail(what, &err);
-	if (a->json)
-		ask_print(answer);
-	else
-		print(answer);
-	json_decref(answer);
-	return EXIT_DONE;
+	if (a->value[OPT_STANDARD])
+		json_object_set_new(request, "standard", json_string(a->value[OPT_STANDARD]));
+	return request;
+}
+
+static int send(const struct args *a, const char *what, json_t *request, void (*print)(const json_t *a))
+{
+	return ask_show(what, a->value[ARG_DIR], a->value[ARG_JSON], about(a, request), print);
 }
 
 /* ---- words --------------------------------------------------------------------------------------------------------- */
 
-static int start(const struct command *self, const struct arguments *a)
+static int start(const struct command *self, const struct args *a)
 {
+	const char *why = a->value[OPT_WHY];
 	(void)self;
-	return send(a, "assess start", json_pack("{s:s, s:s, s:s}", "do", "assess-start", "vendor", a->operands[1], "why", a->why ? a->why : ""),
+	return send(a, "assess start", json_pack("{s:s, s:s, s:s}", "do", "assess-start", "vendor", a->operand[0], "why", why ? why : ""),
 		    print_started);
 }
 
-static int answer(const struct command *self, const struct arguments *a)
+static int answer(const struct command *self, const struct args *a)
 {
-	struct err err;
-	if (a->n < 4)
-		return cli_wrong(self, "answer takes VENDOR CONTROL and yes, partial, no or na");
-	json_t *q = json_pack("{s:s, s:s, s:s, s:s}", "do", "assess-answer", "vendor", a->operands[1], "control", a->operands[2], "answer",
-			      a->operands[3]);
 	json_t *evidence = json_array();
-	if (a->note)
-		json_object_set_new(q, "note", json_string(a->note));
-	int r = take_evidence(a->evidence, evidence, &err) < 0 ? cli_fail("assess answer", &err) : EXIT_DONE;
-	if (json_array_size(evidence))
-		json_object_set(q, "evidence", evidence);
+	int r = take_evidence(self, a, evidence);
+	if (r == EXIT_DONE)
+		r = send(a, "assess answer", json_pack("{s:s, s:s, s:s, s:s, s:s*, s:O*}", "do", "assess-answer", "vendor", a->operand[0],
+						       "control", a->operand[1], "answer", a->operand[2], "note", a->value[OPT_NOTE],
+						       "evidence", json_array_size(evidence) ? evidence : NULL),
+			 print_short);
 	json_decref(evidence);
-	if (r != EXIT_DONE) {
-		json_decref(q);
-		return r;
-	}
-	return send(a, "assess answer", q, print_short);
+	return r;
 }
 
 /* Evidence that has its digest is taken as it is; else the file lies beside the answer file. */
@@ -231,7 +173,7 @@ static int complete_evidence(const char *path, json_t *answers, struct err *err)
 	size_t i, k;
 	json_t *a, *e;
 	json_array_foreach(answers, i, a) json_array_foreach(json_object_get(a, "evidence"), k, e) {
-		const char *name = text(e, "file");
+		const char *name = ask_text(e, "file");
 		char *beside = slash && name[0] != '/' ? xasprintf("%.*s/%s", (int)(slash - path), path, name) : xstrdup(name);
 		int r = 0;
 		if (json_object_get(e, "sha256"))
@@ -274,12 +216,11 @@ static json_t *read_file(const char *path, int *status)
 	return file;
 }
 
-static int import(const struct command *self, const struct arguments *a)
+static int import(const struct command *self, const struct args *a)
 {
 	int status;
-	if (a->n != 2)
-		return cli_wrong(self, "import takes one answer file; it names its vendor");
-	json_t *file = read_file(a->operands[1], &status);
+	(void)self;
+	json_t *file = read_file(a->operand[0], &status);
 	if (status != EXIT_DONE) {
 		json_decref(file);
 		return status;
@@ -288,16 +229,16 @@ static int import(const struct command *self, const struct arguments *a)
 	return send(a, "assess import", file, print_short);
 }
 
-static int score(const struct command *self, const struct arguments *a)
+static int score(const struct command *self, const struct args *a)
 {
 	(void)self;
-	return send(a, "assess score", json_pack("{s:s, s:s}", "do", "assess-show", "vendor", a->operands[1]), print_score);
+	return send(a, "assess score", json_pack("{s:s, s:s}", "do", "assess-show", "vendor", a->operand[0]), print_score);
 }
 
-static int show(const struct command *self, const struct arguments *a)
+static int show(const struct command *self, const struct args *a)
 {
 	(void)self;
-	return send(a, "assess show", json_pack("{s:s, s:s}", "do", "assess-show", "vendor", a->operands[1]), print_show);
+	return send(a, "assess show", json_pack("{s:s, s:s}", "do", "assess-show", "vendor", a->operand[0]), print_show);
 }
 
 static int write_out(const char *path, const struct buf *b)
@@ -313,50 +254,34 @@ static int write_out(const char *path, const struct buf *b)
 	return cli_fail("assess export", &err);
 }
 
-static int export(const struct command *self, const struct arguments *a)
+static int export(const struct command *self, const struct args *a)
 {
 	struct err err;
 	struct buf b;
-	json_t *answer, *q = json_pack("{s:s, s:s, s:b}", "do", "assess-show", "vendor", a->operands[1], "newest", 1);
+	json_t *answer, *q = json_pack("{s:s, s:s, s:b}", "do", "assess-show", "vendor", a->operand[0], "newest", 1);
 	(void)self;
-	if (a->standard)
-		json_object_set_new(q, "standard", json_string(a->standard));
-	if (ask(a->dir, q, &answer, &err) < 0)
+	if (ask(a->value[ARG_DIR], about(a, q), &answer, &err) < 0)
 		return cli_fail("assess export", &err);
 	buf_init(&b, 0);
 	assess_file_write(answer, &b);
-	int r = write_out(a->out, &b);
+	int r = write_out(a->value[OPT_OUT], &b);
 	buf_release(&b);
 	json_decref(answer);
 	return r;
 }
 
-static const struct {
-	const char *word;
-	int (*run)(const struct command *self, const struct arguments *a);
-} words[] = {{"start", start}, {"answer", answer}, {"import", import}, {"score", score}, {"show", show}, {"export", export}};
+enum { STANDARD = 1u << OPT_STANDARD };
 
-static int dispatch(const struct command *self, const struct arguments *a)
-{
-	for (size_t i = 0; a->n && i < sizeof words / sizeof *words; i++) {
-		if (strcmp(words[i].word, a->operands[0]) != 0)
-			continue;
-		if (a->n < 2)
-			return cli_wrong(self, words[i].run == import ? "which answer file?" : "which vendor?");
-		if (a->n > 2 && words[i].run != answer)
-			return cli_wrong(self, "%s: one vendor at a time", a->operands[2]);
-		return words[i].run(self, a);
-	}
-	return cli_wrong(self, "start, answer, import, score, show or export?");
-}
+static const struct word words[] = {
+	{"start", 1, 1, "VENDOR", STANDARD | 1u << OPT_WHY, start},
+	{"answer", 3, 3, "VENDOR CONTROL yes|partial|no|na", STANDARD | 1u << OPT_NOTE | 1u << OPT_EVIDENCE | 1u << OPT_UNTIL, answer},
+	{"import", 1, 1, "FILE", STANDARD, import}, {"score", 1, 1, "VENDOR", STANDARD, score}, {"show", 1, 1, "VENDOR", STANDARD, show},
+	{"export", 1, 1, "VENDOR", STANDARD | 1u << OPT_OUT, export},
+};
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {.evidence = json_array()};
-	int k = parse(self, argc, argv, &a);
-	int r = k == OPT_HELP ? cli_help(self) : k == OPT_BAD ? EXIT_USE : dispatch(self, &a);
-	json_decref(a.evidence);
-	return r;
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_assess = {

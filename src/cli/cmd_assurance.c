@@ -6,60 +6,26 @@
 
 #include "assurance/assurance.h"
 #include "base/clock.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "config/config.h"
 
-enum { OPT_DIR, OPT_JSON, RULES_FILE_MAX = 1 << 20 };
+enum { RULES_FILE_MAX = 1 << 20 };
 
-static const struct opt opts[] = {{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}};
-
-struct arguments {
-	const char *dir, *word, *operand;
-	bool json;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_DIR)
-			a->dir = s.value;
-		else if (k == OPT_JSON)
-			a->json = true;
-		else if (!a->word)
-			a->word = s.value;
-		else if (!a->operand)
-			a->operand = s.value;
-		else {
-			cli_wrong(self, "%s: one at a time", s.value);
-			return OPT_BAD;
-		}
-	}
-	return 0;
-}
-
-static const char *text(const json_t *j, const char *name)
-{
-	const char *s = json_string_value(json_object_get(j, name));
-	return s ? s : "";
-}
+static const struct opt opts[] = {ARGS_COMMON};
 
 /* ---- list, explain ------------------------------------------------------------------------------------------------- */
 
 static void print_list(const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "rules");
-	printf("%s, SHA-256 %s\n", text(answer, "source"), text(answer, "sha256"));
+	printf("%s, SHA-256 %s\n", ask_text(answer, "source"), ask_text(answer, "sha256"));
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *r = json_array_get(list, i);
-		printf("\n%s\n  if     %s\n  then   %s", text(r, "rule"), text(r, "if"), text(r, "then"));
+		printf("\n%s\n  if     %s\n  then   %s", ask_text(r, "rule"), ask_text(r, "if"), ask_text(r, "then"));
 		if (json_integer_value(json_object_get(r, "grace_s")))
 			printf(", after %lld s", (long long)json_integer_value(json_object_get(r, "grace_s")));
-		printf("\n  waive  %s\n  why    %s\n", *text(r, "waive") ? text(r, "waive") : "nobody may", text(r, "why"));
+		printf("\n  waive  %s\n  why    %s\n", *ask_text(r, "waive") ? ask_text(r, "waive") : "nobody may", ask_text(r, "why"));
 	}
 }
 
@@ -77,9 +43,9 @@ static void print_rule(const json_t *r)
 {
 	bool holds = json_is_true(json_object_get(r, "holds")), acts = json_is_true(json_object_get(r, "acts"));
 	const char *how = acts ? "ACTS" : json_is_integer(json_object_get(r, "waived_until")) ? "waived" : holds ? "in grace" : "quiet";
-	printf("  %-9s %-22s -> %s", how, text(r, "rule"), text(r, "then"));
+	printf("  %-9s %-22s -> %s", how, ask_text(r, "rule"), ask_text(r, "then"));
 	if (holds)
-		printf(": %s", text(r, "found"));
+		printf(": %s", ask_text(r, "found"));
 	print_moment("; since ", r, "since");
 	if (holds && !acts)
 		print_moment("; acts from ", r, "acts_at");
@@ -90,42 +56,27 @@ static void print_rule(const json_t *r)
 static void print_explain(const json_t *answer)
 {
 	const json_t *asks = json_object_get(answer, "asks"), *list = json_object_get(answer, "rules");
-	printf("%s@%lld is %s, flow %s\n", text(answer, "vendor"), (long long)json_integer_value(json_object_get(answer, "version")),
-	       text(answer, "life"), text(answer, "flow"));
-	printf("  a person asks for %s, rules for %s, incidents for %s: the strictest holds\n", text(asks, "person"), text(asks, "rule"),
-	       text(asks, "incident"));
+	printf("%s@%lld is %s, flow %s\n", ask_text(answer, "vendor"), (long long)json_integer_value(json_object_get(answer, "version")),
+	       ask_text(answer, "life"), ask_text(answer, "flow"));
+	printf("  a person asks for %s, rules for %s, incidents for %s: the strictest holds\n", ask_text(asks, "person"), ask_text(asks, "rule"),
+	       ask_text(asks, "incident"));
 	print_moment("  nothing passes from ", answer, "not_after");
 	puts(json_is_integer(json_object_get(answer, "not_after")) ? " on\n" : "");
 	for (size_t i = 0; i < json_array_size(list); i++)
 		print_rule(json_array_get(list, i));
 }
 
-static int show(const struct arguments *a, const char *what, json_t *request, void (*print)(const json_t *answer))
+static int list(const struct command *self, const struct args *a)
 {
-	struct err err;
-	json_t *answer;
-	if (ask(a->dir, request, &answer, &err) < 0)
-		return cli_fail(what, &err);
-	if (a->json)
-		ask_print(answer);
-	else
-		print(answer);
-	json_decref(answer);
-	return EXIT_DONE;
+	(void)self;
+	return ask_show("assurance list", a->value[ARG_DIR], a->value[ARG_JSON], json_pack("{s:s}", "do", "assurance-list"), print_list);
 }
 
-static int list(const struct command *self, const struct arguments *a)
+static int explain(const struct command *self, const struct args *a)
 {
-	if (a->operand)
-		return cli_wrong(self, "list takes no vendor; explain does");
-	return show(a, "assurance list", json_pack("{s:s}", "do", "assurance-list"), print_list);
-}
-
-static int explain(const struct command *self, const struct arguments *a)
-{
-	if (!a->operand)
-		return cli_wrong(self, "which vendor?");
-	return show(a, "assurance explain", json_pack("{s:s, s:s}", "do", "assurance-explain", "vendor", a->operand), print_explain);
+	(void)self;
+	return ask_show("assurance explain", a->value[ARG_DIR], a->value[ARG_JSON],
+			json_pack("{s:s, s:s}", "do", "assurance-explain", "vendor", a->operand[0]), print_explain);
 }
 
 /* ---- check, load --------------------------------------------------------------------------------------------------- */
@@ -153,26 +104,25 @@ static int read_rules(const char *path, int wrong, struct buf *b)
 	return r;
 }
 
-static int check(const struct command *self, const struct arguments *a)
+static int check(const struct command *self, const struct args *a)
 {
 	struct buf b;
-	if (!a->operand)
-		return cli_wrong(self, "which file?");
-	int r = read_rules(a->operand, EXIT_NO, &b);
+	(void)self;
+	int r = read_rules(a->operand[0], EXIT_NO, &b);
 	buf_release(&b);
-	if (r == EXIT_DONE && !a->json)
-		printf("%s: sound\n", a->operand);
+	if (r == EXIT_DONE && !a->value[ARG_JSON])
+		printf("%s: sound\n", a->operand[0]);
 	return r;
 }
 
-static int load(const struct command *self, const struct arguments *a)
+/* Of the folder, and no other file. */
+static int load(const struct command *self, const struct args *a)
 {
 	struct err err;
 	struct buf b;
 	char *dir = NULL;
-	if (a->operand)
-		return cli_wrong(self, "load reads assurance.yaml of the folder, and no other file");
-	if (folder_find(a->dir, &dir, &err) < 0)
+	(void)self;
+	if (folder_find(a->value[ARG_DIR], &dir, &err) < 0)
 		return cli_fail("assurance load", &err);
 	char *path = xasprintf("%s/assurance.yaml", dir);
 	bool there = access(path, F_OK) == 0;
@@ -183,7 +133,7 @@ static int load(const struct command *self, const struct arguments *a)
 	if (r == EXIT_DONE) {
 		json_t *request = json_pack("{s:s, s:o}", "do", "assurance-load", "text",
 					    there ? json_stringn((const char *)b.data, b.len) : json_null());
-		r = show(&(struct arguments){.dir = dir, .json = a->json}, "assurance load", request, print_list);
+		r = ask_show("assurance load", dir, a->value[ARG_JSON], request, print_list);
 	}
 	buf_release(&b);
 	free(path);
@@ -191,21 +141,13 @@ static int load(const struct command *self, const struct arguments *a)
 	return r;
 }
 
-static const struct {
-	const char *word;
-	int (*run)(const struct command *self, const struct arguments *a);
-} words[] = {{"list", list}, {"explain", explain}, {"check", check}, {"load", load}};
+static const struct word words[] = {
+	{"list", 0, 0, "", 0, list}, {"explain", 1, 1, "VENDOR", 0, explain}, {"check", 1, 1, "FILE", 0, check}, {"load", 0, 0, "", 0, load},
+};
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
-	for (size_t i = 0; a.word && i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i].word, a.word) == 0)
-			return words[i].run(self, &a);
-	return cli_wrong(self, "list, explain, check or load?");
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_assurance = {

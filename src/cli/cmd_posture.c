@@ -5,54 +5,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "posture/report.h"
 #include "prober/prober.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_PATH, OPT_PROFILE, OPT_CA, OPT_HTTP_PORT, CA_MAX = 4 << 20 };
+enum { OPT_PATH = ARG_OWN, OPT_PROFILE, OPT_CA, OPT_HTTP_PORT, CA_MAX = 4 << 20 };
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--path", 0, true, OPT_PATH}, {"--profile", 0, true, OPT_PROFILE},
-	{"--ca", 0, true, OPT_CA}, {"--http-port", 0, true, OPT_HTTP_PORT},
+	ARGS_COMMON, {"--path", 0, true, OPT_PATH}, {"--profile", 0, true, OPT_PROFILE}, {"--ca", 0, true, OPT_CA},
+	{"--http-port", 0, true, OPT_HTTP_PORT},
 };
-
-struct arguments {
-	const char *dir, *path, *profile, *ca, *http_port, *word, *what;
-	bool json;
-};
-
-static const char **place(struct arguments *a, int k)
-{
-	switch (k) {
-	case OPT_DIR: return &a->dir;
-	case OPT_PATH: return &a->path;
-	case OPT_PROFILE: return &a->profile;
-	case OPT_CA: return &a->ca;
-	case OPT_HTTP_PORT: return &a->http_port;
-	default: return a->word ? &a->what : &a->word;
-	}
-}
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_JSON) {
-			a->json = true;
-			continue;
-		}
-		if (k == OPT_OPERAND && a->what) {
-			cli_wrong(self, "%s: one at a time", s.value);
-			return OPT_BAD;
-		}
-		*place(a, k) = s.value;
-	}
-	return 0;
-}
 
 static void print_json(json_t *j)
 {
@@ -72,25 +35,24 @@ static void print_report(const json_t *report)
 
 /* ---- check: without a folder ------------------------------------------------------------------------------------ */
 
-static int target(const struct command *self, const struct arguments *a, struct probe_target *t)
+static int target(const struct command *self, const struct args *a, struct probe_target *t)
 {
+	const char *path = a->value[OPT_PATH], *profile = a->value[OPT_PROFILE], *port = a->value[OPT_HTTP_PORT];
 	struct err err;
 	char *end;
-	if (!a->what)
-		return cli_wrong(self, "which host?");
-	if (probe_target_parse(a->what, t, &err) < 0)
-		return cli_wrong(self, "%s: %s", a->what, err.msg);
-	if (a->path && (a->path[0] != '/' || strlen(a->path) > PROBE_PATH_MAX))
+	if (probe_target_parse(a->operand[0], t, &err) < 0)
+		return cli_wrong(self, "%s: %s", a->operand[0], err.msg);
+	if (path && (path[0] != '/' || strlen(path) > PROBE_PATH_MAX))
 		return cli_wrong(self, "--path begins with / and has at most %d bytes", PROBE_PATH_MAX);
-	if (a->path)
-		strcpy(t->path, a->path);
+	if (path)
+		strcpy(t->path, path);
 	t->profile = PROFILE_WEB;
-	if (a->profile && strcmp(a->profile, posture_profile_names[PROFILE_API]) == 0)
+	if (profile && strcmp(profile, posture_profile_names[PROFILE_API]) == 0)
 		t->profile = PROFILE_API;
-	else if (a->profile && strcmp(a->profile, posture_profile_names[PROFILE_WEB]) != 0)
+	else if (profile && strcmp(profile, posture_profile_names[PROFILE_WEB]) != 0)
 		return cli_wrong(self, "--profile is web or api");
-	if (a->http_port) {
-		unsigned long n = strtoul(a->http_port, &end, 10);
+	if (port) {
+		unsigned long n = strtoul(port, &end, 10);
 		if (*end || n == 0 || n > 65535)
 			return cli_wrong(self, "--http-port is a port");
 		t->http_port = (unsigned)n;
@@ -111,7 +73,7 @@ static int exit_of(const json_t *report)
 	return EXIT_DONE;
 }
 
-static int check(const struct command *self, const struct arguments *a)
+static int check(const struct command *self, const struct args *a)
 {
 	struct probe_target t;
 	struct probe_roots *roots = NULL;
@@ -122,14 +84,14 @@ static int check(const struct command *self, const struct arguments *a)
 	if (rc != EXIT_DONE)
 		return rc;
 	buf_init(&ca, 0);
-	if (clock_init(getenv("WEIR_NOW"), true, &err) < 0 || probe_init(&err) < 0 || (a->ca && cli_read(a->ca, CA_MAX, &ca, &err) < 0) ||
-	    probe_roots_load(a->ca ? (const char *)ca.data : NULL, &roots, &err) < 0) {
+	if (clock_init(getenv("WEIR_NOW"), true, &err) < 0 || probe_init(&err) < 0 || (a->value[OPT_CA] && cli_read(a->value[OPT_CA], CA_MAX, &ca, &err) < 0) ||
+	    probe_roots_load(a->value[OPT_CA] ? (const char *)ca.data : NULL, &roots, &err) < 0) {
 		buf_release(&ca);
 		return cli_fail("posture check", &err);
 	}
 	probe_run(&t, roots, clock_now(), &p);
 	json_t *report = probe_report(&t, &p);
-	if (a->json)
+	if (a->value[ARG_JSON])
 		print_json(report);
 	else
 		print_report(report);
@@ -141,11 +103,11 @@ static int check(const struct command *self, const struct arguments *a)
 	return rc;
 }
 
-static int rules(const struct command *self, const struct arguments *a)
+static int rules(const struct command *self, const struct args *a)
 {
 	struct buf b;
 	(void)self;
-	if (a->json) {
+	if (a->value[ARG_JSON]) {
 		json_t *j = posture_rules_json();
 		print_json(j);
 		json_decref(j);
@@ -160,28 +122,12 @@ static int rules(const struct command *self, const struct arguments *a)
 
 /* ---- of a folder's vendors -------------------------------------------------------------------------------------- */
 
-static int ask_about(const struct command *self, const struct arguments *a, const char *word, void (*print)(const json_t *answer))
-{
-	struct err err;
-	json_t *answer;
-	if (!a->what && strcmp(word, "posture-list") != 0)
-		return cli_wrong(self, "which vendor?");
-	if (ask(a->dir, json_pack("{s:s, s:s*}", "do", word, "vendor", a->what), &answer, &err) < 0)
-		return cli_fail("posture", &err);
-	if (a->json)
-		ask_print(answer);
-	else
-		print(answer);
-	json_decref(answer);
-	return EXIT_DONE;
-}
-
 static void print_answer(const json_t *answer)
 {
 	print_report(json_object_get(answer, "report"));
 }
 
-static const char *text(const json_t *o, const char *name)
+static const char *cell(const json_t *o, const char *name)
 {
 	const char *s = json_string_value(json_object_get(o, name));
 	return s ? s : "-";
@@ -194,47 +140,47 @@ static void print_list(const json_t *answer)
 	printf("%-20s %-6s %5s %8s  %-20s %s\n", "VENDOR", "GRADE", "SCORE", "ANSWERED", "AT", "HOST");
 	json_array_foreach(json_object_get(answer, "vendors"), i, v) {
 		const json_t *score = json_object_get(v, "score");
-		printf("%-20s %-6s ", text(v, "vendor"), text(v, "grade"));
+		printf("%-20s %-6s ", cell(v, "vendor"), cell(v, "grade"));
 		if (json_is_integer(score))
 			printf("%5lld %7lld%%", (long long)json_integer_value(score), (long long)json_integer_value(json_object_get(v, "coverage")));
 		else
 			printf("%5s %8s", "-", "-");
-		printf("  %-20s %s\n", text(v, "at"), text(v, "host"));
+		printf("  %-20s %s\n", cell(v, "at"), cell(v, "host"));
 	}
 }
 
-static int run(const struct command *self, const struct arguments *a)
+static int ask_about(const struct args *a, const char *word, void (*print)(const json_t *answer))
 {
-	return ask_about(self, a, "posture-run", print_answer);
+	return ask_show("posture", a->value[ARG_DIR], a->value[ARG_JSON], json_pack("{s:s, s:s*}", "do", word, "vendor", a->operand[0]),
+			print);
 }
 
-static int show(const struct command *self, const struct arguments *a)
+static int run(const struct command *self, const struct args *a)
 {
-	return ask_about(self, a, "posture-show", print_answer);
+	(void)self;
+	return ask_about(a, "posture-run", print_answer);
 }
 
-static int list(const struct command *self, const struct arguments *a)
+static int show(const struct command *self, const struct args *a)
 {
-	return ask_about(self, a, "posture-list", print_list);
+	(void)self;
+	return ask_about(a, "posture-show", print_answer);
 }
 
-static const struct {
-	const char *name;
-	int (*run)(const struct command *self, const struct arguments *a);
-} words[] = {{"check", check}, {"run", run}, {"list", list}, {"show", show}, {"rules", rules}};
+static int list(const struct command *self, const struct args *a)
+{
+	(void)self;
+	return ask_about(a, "posture-list", print_list);
+}
+
+static const struct word words[] = {
+	{"check", 1, 1, "HOST", 1u << OPT_PATH | 1u << OPT_PROFILE | 1u << OPT_CA | 1u << OPT_HTTP_PORT, check},
+	{"run", 1, 1, "VENDOR", 0, run}, {"list", 0, 0, "", 0, list}, {"show", 1, 1, "VENDOR", 0, show}, {"rules", 0, 0, "", 0, rules},
+};
 
 static int run_posture(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k == OPT_HELP)
-		return cli_help(self);
-	if (k == OPT_BAD)
-		return EXIT_USE;
-	for (size_t i = 0; a.word && i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i].name, a.word) == 0)
-			return words[i].run(self, &a);
-	return cli_wrong(self, "say check, run, list, show or rules");
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_posture = {

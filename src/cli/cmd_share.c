@@ -7,42 +7,14 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "config/config.h"
 #include "crypt/crypt.h"
 #include "share/share.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_TLP };
-static const struct opt opts[] = {{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--tlp", 0, true, OPT_TLP}};
-
-struct arguments {
-	const char *dir, *tlp, *word, *operand;
-	bool json;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_JSON)
-			a->json = true;
-		else if (k != OPT_OPERAND)
-			*(k == OPT_DIR ? &a->dir : &a->tlp) = s.value;
-		else if (!a->word)
-			a->word = s.value;
-		else if (!a->operand)
-			a->operand = s.value;
-		else {
-			cli_wrong(self, "%s: one at a time", s.value);
-			return OPT_BAD;
-		}
-	}
-	return 0;
-}
+enum { OPT_TLP = ARG_OWN };
+static const struct opt opts[] = {ARGS_COMMON, {"--tlp", 0, true, OPT_TLP}};
 
 static int exit_of(const struct err *err)
 {
@@ -88,21 +60,21 @@ static int organisation(const char *given, char **out, struct err *err)
 	return r;
 }
 
-static int do_export(const struct command *self, const struct arguments *a)
+static int do_export(const struct command *self, const struct args *a)
 {
 	struct err err;
 	char *end = NULL, *who;
 	json_t *answer;
 	errno = 0;
-	long long id = strtoll(a->operand, &end, 10);
-	if (!*a->operand || *end || errno || id < 1)
+	long long id = strtoll(a->operand[0], &end, 10);
+	if (!*a->operand[0] || *end || errno || id < 1)
 		return cli_wrong(self, "export INCIDENT: its number, as `weir incident list` shows it");
-	const char *tlp = a->tlp ? a->tlp : "amber";
+	const char *tlp = a->value[OPT_TLP] ? a->value[OPT_TLP] : "amber";
 	if (tlp_of(tlp) < 0)
 		return cli_wrong(self, "--tlp is clear, green, amber, amber+strict or red");
-	if (organisation(a->dir, &who, &err) < 0)
+	if (organisation(a->value[ARG_DIR], &who, &err) < 0)
 		return fail("share export", &err);
-	int r = ask(a->dir, json_pack("{s:s, s:I, s:s, s:s*}", "do", "share-export", "id", (json_int_t)id, "tlp", tlp, "organisation", who), &answer, &err);
+	int r = ask(a->value[ARG_DIR], json_pack("{s:s, s:I, s:s, s:s*}", "do", "share-export", "id", (json_int_t)id, "tlp", tlp, "organisation", who), &answer, &err);
 	free(who);
 	if (r < 0)
 		return fail("share export", &err);
@@ -132,11 +104,11 @@ static json_t *request_of(const struct share_found *f, const struct buf *b)
 }
 
 /* Our own exposure, now: a scope of the report. */
-static void count_exposure(const struct arguments *a, json_t *opened)
+static void count_exposure(const struct args *a, json_t *opened)
 {
 	struct err err;
 	json_t *answer;
-	if (ask(a->dir, json_pack("{s:s, s:O, s:s}", "do", "incident-scope", "id", json_object_get(opened, "incident"), "why", "our exposure"), &answer,
+	if (ask(a->value[ARG_DIR], json_pack("{s:s, s:O, s:s}", "do", "incident-scope", "id", json_object_get(opened, "incident"), "why", "our exposure"), &answer,
 		&err) < 0) {
 		json_object_set_new(opened, "uncounted", json_string(err.msg));
 		return;
@@ -168,7 +140,7 @@ static void tell(const json_t *answer, const struct share_found *f)
 		puts("none of our vendors is named in it");
 }
 
-static int do_import(const struct command *self, const struct arguments *a)
+static int do_import(const struct command *self, const struct args *a)
 {
 	struct err err;
 	struct buf b;
@@ -177,21 +149,21 @@ static int do_import(const struct command *self, const struct arguments *a)
 	size_t i;
 	(void)self;
 	buf_init(&b, 0);
-	if (cli_read(a->operand, SHARE_BYTES_MAX + 1, &b, &err) < 0) {
+	if (cli_read(a->operand[0], SHARE_BYTES_MAX + 1, &b, &err) < 0) {
 		cli_fail("share import", &err);
 		buf_release(&b);
 		return EXIT_USE;
 	}
 	int r = share_read((const char *)b.data, b.len, &f, &err);
 	if (r == 0)
-		r = ask(a->dir, request_of(&f, &b), &answer, &err);
+		r = ask(a->value[ARG_DIR], request_of(&f, &b), &answer, &err);
 	if (r < 0) {
 		share_found_release(&f);
 		buf_release(&b);
 		return fail("share import", &err);
 	}
 	json_array_foreach(json_object_get(answer, "opened"), i, o) count_exposure(a, o);
-	if (a->json)
+	if (a->value[ARG_JSON])
 		ask_print(answer);
 	else
 		tell(answer, &f);
@@ -201,19 +173,13 @@ static int do_import(const struct command *self, const struct arguments *a)
 	return EXIT_DONE;
 }
 
+static const struct word words[] = {
+	{"export", 1, 1, "INCIDENT", 1u << OPT_TLP, do_export}, {"import", 1, 1, "FILE", 0, do_import},
+};
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
-	if (!a.word || !a.operand)
-		return cli_wrong(self, "export INCIDENT or import FILE?");
-	if (strcmp(a.word, "export") == 0)
-		return do_export(self, &a);
-	if (strcmp(a.word, "import") == 0)
-		return do_import(self, &a);
-	return cli_wrong(self, "%s: no such word; export or import?", a.word);
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_share = {

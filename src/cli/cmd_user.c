@@ -8,41 +8,11 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "crypt/crypt.h"
 
-enum { OPT_DIR, OPT_JSON };
-
-static const struct opt opts[] = {{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}};
-
-struct arguments {
-	const char *dir, *word, *name;
-	bool json;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_DIR)
-			a->dir = s.value;
-		else if (k == OPT_JSON)
-			a->json = true;
-		else if (!a->word)
-			a->word = s.value;
-		else if (!a->name)
-			a->name = s.value;
-		else {
-			cli_wrong(self, "%s: one name at a time", s.value);
-			return OPT_BAD;
-		}
-	}
-	return 0;
-}
+static const struct opt opts[] = {ARGS_COMMON};
 
 /* One line without echo on a terminal; else the first line of standard input. */
 static int read_line(const char *prompt, char line[static PASSWORD_MAX + 2], struct err *err)
@@ -80,25 +50,27 @@ static int read_password(char password[static PASSWORD_MAX + 2], struct err *err
 	return r;
 }
 
-static int done(const struct arguments *a, json_t *request, const char *said)
+static int done(const struct args *a, json_t *request, const char *said)
 {
 	struct err err;
 	json_t *answer;
-	if (ask(a->dir, request, &answer, &err) < 0)
+	if (ask(a->value[ARG_DIR], request, &answer, &err) < 0)
 		return cli_fail("user", &err);
-	if (a->json)
+	if (a->value[ARG_JSON])
 		ask_print(answer);
 	else
-		printf("weir: user %s: %s\n", a->name, said);
+		printf("weir: user %s: %s\n", a->operand[0], said);
 	json_decref(answer);
 	return EXIT_DONE;
 }
 
-static int add(const struct arguments *a)
+static int add(const struct command *self, const struct args *a)
 {
+	const char *name = a->operand[0];
+	(void)self;
 	char password[PASSWORD_MAX + 2], hash[USER_HASH_MAX];
 	struct err err = {.off = ERR_NOOFF};
-	int r = user_name_ok(a->name) ? 0 : err_set(&err, ERR_INPUT, "a name has 1 to %d of the characters a-z 0-9 . _ -", USER_NAME_MAX);
+	int r = user_name_ok(name) ? 0 : err_set(&err, ERR_INPUT, "a name has 1 to %d of the characters a-z 0-9 . _ -", USER_NAME_MAX);
 	if (r == 0)
 		r = crypt_init(&err);
 	if (r == 0)
@@ -108,44 +80,40 @@ static int add(const struct arguments *a)
 	crypt_wipe(password, sizeof password);
 	if (r < 0)
 		return cli_fail("user", &err);
-	return done(a, json_pack("{s:s, s:s, s:s}", "do", "user-add", "name", a->name, "hash", hash), "may look at the console");
+	return done(a, json_pack("{s:s, s:s, s:s}", "do", "user-add", "name", name, "hash", hash), "may look at the console");
 }
 
-static int list(const struct arguments *a)
+static int take_away(const struct command *self, const struct args *a)
 {
-	struct err err;
-	json_t *answer, *u;
-	size_t i;
-	if (ask(a->dir, json_pack("{s:s}", "do", "user-list"), &answer, &err) < 0)
-		return cli_fail("user", &err);
-	if (a->json) {
-		ask_print(answer);
-	} else {
-		printf("%-24s %-20s  %s\n", "NAME", "SINCE", "BY");
-		json_array_foreach(json_object_get(answer, "users"), i, u) {
-			char at[21];
-			clock_format(json_integer_value(json_object_get(u, "at")), at);
-			printf("%-24s %-20s  %s\n", json_string_value(json_object_get(u, "name")), at, json_string_value(json_object_get(u, "by")));
-		}
-	}
-	json_decref(answer);
-	return EXIT_DONE;
+	(void)self;
+	return done(a, json_pack("{s:s, s:s}", "do", "user-remove", "name", a->operand[0]), "removed");
 }
+
+static void print_list(const json_t *answer)
+{
+	json_t *u;
+	size_t i;
+	printf("%-24s %-20s  %s\n", "NAME", "SINCE", "BY");
+	json_array_foreach(json_object_get(answer, "users"), i, u) {
+		char at[21];
+		clock_format(ask_number(u, "at"), at);
+		printf("%-24s %-20s  %s\n", ask_text(u, "name"), at, ask_text(u, "by"));
+	}
+}
+
+static int list(const struct command *self, const struct args *a)
+{
+	(void)self;
+	return ask_show("user", a->value[ARG_DIR], a->value[ARG_JSON], json_pack("{s:s}", "do", "user-list"), print_list);
+}
+
+static const struct word words[] = {
+	{"add", 1, 1, "NAME", 0, add}, {"remove", 1, 1, "NAME", 0, take_away}, {"list", 0, 0, "", 0, list},
+};
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
-	if (a.word && strcmp(a.word, "list") == 0)
-		return a.name ? cli_wrong(self, "list takes no name") : list(&a);
-	bool adds = a.word && strcmp(a.word, "add") == 0;
-	if (!adds && !(a.word && strcmp(a.word, "remove") == 0))
-		return cli_wrong(self, "add NAME, remove NAME or list");
-	if (!a.name)
-		return cli_wrong(self, "whose account?");
-	return adds ? add(&a) : done(&a, json_pack("{s:s, s:s}", "do", "user-remove", "name", a.name), "removed");
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_user = {
