@@ -49,10 +49,13 @@ bool cli_colour(int fd);	/* a terminal and no NO_COLOR */
 int cli_read(const char *path, size_t max_bytes, struct buf *out, struct err *err);
 int cli_write_all(int fd, const void *p, size_t n);
 
-/* One a file cmd_NAME.c. */
-#define COMMANDS(X) X(filter) X(init) X(apply) X(approve) X(vendor) X(queue) X(serve) X(version) X(help) \
-	X(sink) X(contract) X(detect) X(incident) X(share) X(user) X(posture) X(blast) X(subject) X(resolve) X(ledger) \
-	X(assess) X(assurance) X(audit) X(demo) X(canary)
+/* One a file cmd_NAME.c, in the order of `weir help`: main.c puts chapters before some. */
+#define COMMANDS(X) X(demo) X(filter) X(sink) X(detect) \
+	X(init) X(contract) X(apply) X(approve) X(serve) X(vendor) X(queue) \
+	X(assess) X(assurance) X(audit) X(posture) X(canary) \
+	X(blast) X(subject) X(resolve) X(ledger) \
+	X(incident) X(share) \
+	X(user) X(version) X(help)
 #define X(n) extern const struct command cmd_##n;
 COMMANDS(X)
 #undef X

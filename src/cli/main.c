@@ -14,6 +14,15 @@ static const struct command *const commands[] = {
 };
 enum { COUNT = sizeof commands / sizeof *commands };
 
+/* In the order of cli.h's list: a title stands before its first command. */
+static const struct {
+	const struct command *first;
+	const char *title;
+} chapters[] = {
+	{&cmd_demo, "A first look"}, {&cmd_init, "Let data flow, minimised"}, {&cmd_assess, "Know a vendor before and while data flows"},
+	{&cmd_blast, "Whose data went where"}, {&cmd_incident, "When a vendor is breached"}, {&cmd_user, "The rest"},
+};
+
 static const struct command *find(const char *name)
 {
 	for (size_t i = 0; i < COUNT; i++)
@@ -51,9 +60,12 @@ static int run_help(const struct command *self, int argc, char **argv)
 	}
 	puts("weir lets through to each vendor only what its contract names, and remembers what went.\n\n"
 	     "usage: weir COMMAND [ARGUMENTS] [--dir FOLDER] [--json]\n");
-	for (size_t i = 0; i < COUNT; i++)
+	for (size_t i = 0, c = 0; i < COUNT; i++) {
+		if (c < sizeof chapters / sizeof *chapters && commands[i] == chapters[c].first)
+			printf("%s%s\n", c ? "\n" : "", chapters[c].title), c++;
 		printf("  %-10s %s\n", commands[i]->name, commands[i]->brief);
-	puts("\n`weir help COMMAND` explains one.");
+	}
+	puts("\n`weir help COMMAND` explains one; `weir help weir.yaml` the settings.");
 	return EXIT_DONE;
 }
 
