@@ -67,6 +67,7 @@ struct slot {
 	enum id_kind prefix_id;
 	bool subject;			/* the adapter's default data subject (first present wins, in table order) */
 	const char *category;		/* Fideslang */
+	bool anonymous;			/* of a link: it belongs to the person that the link's other slots name */
 };
 
 /* An event name that is a link (Mixpanel $create_alias): its object is OBJECT_LINK, allowed by the contract's `links`. */

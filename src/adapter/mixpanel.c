@@ -61,9 +61,9 @@ static const struct slot slots[] = {
 	{OBJECT_LINK, "properties.distinct_id", PERSON, .subject = true},
 	{OBJECT_LINK, "properties.$distinct_ids[]", PERSON, .subject = true},
 	{OBJECT_LINK, "properties.alias", PERSON, .subject = true},
-	{OBJECT_LINK, "properties.$anon_distinct_id", PERSON, .subject = true},
-	{OBJECT_LINK, "properties.$anon_id", PERSON, .subject = true},
-	{OBJECT_LINK, "properties.$device_id", DEVICE, .subject = true},
+	{OBJECT_LINK, "properties.$anon_distinct_id", PERSON, .subject = true, .anonymous = true},
+	{OBJECT_LINK, "properties.$anon_id", PERSON, .subject = true, .anonymous = true},
+	{OBJECT_LINK, "properties.$device_id", DEVICE, .subject = true, .anonymous = true},
 	{OBJECT_LINK, "properties.$insert_id", .role = SLOT_INSERT_ID, .category = "system.operations"},
 	{OBJECT_LINK, "properties.time", .role = SLOT_TIME, .category = "user.behavior"},
 

@@ -28,7 +28,10 @@ static void print(const json_t *a)
 	if (*text(a, "since"))
 		printf(", since %s (counted from %s, for what waited in a queue)", text(a, "since"), text(a, "since_effective"));
 	printf(", until %s\n\n", text(a, "until"));
-	printf("  %10lld  people\n  %10lld  events\n", number(a, "people"), number(a, "events"));
+	printf("  %10lld  people\n", number(a, "people"));
+	if (number(a, "identifiers") != number(a, "people"))
+		printf("  %10lld  identifiers that they are known by\n", number(a, "identifiers"));
+	printf("  %10lld  events\n", number(a, "events"));
 	if (number(a, "attested_deleted"))
 		printf("  %10lld  more, of whom the vendor attested to have deleted everything\n", number(a, "attested_deleted"));
 	if (json_is_true(json_object_get(a, "over_approximate")))
@@ -100,8 +103,8 @@ const struct command cmd_blast = {
 	"                  [--list] [--dir FOLDER] [--json]\n"
 	"\n"
 	"  --until DAY          everything up to that day, UTC, inclusive (today)\n"
-	"  --since DAY          only what reached the vendor from that day on; counted from 7 days before, for what\n"
-	"                       waited in a queue\n"
+	"  --since DAY          only what reached the vendor from that day on; counted from earlier, as far as something\n"
+	"                       may have waited in a queue\n"
 	"  --category CATEGORY  only people of whom that category went (user.contact holds user.contact.email)\n"
 	"  --jurisdiction CODE  only people of that country (ISO 3166), or `unknown`\n"
 	"  --list               a line of JSON each: pseudonym, categories, first and last day\n"

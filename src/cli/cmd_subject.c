@@ -30,6 +30,7 @@ static void print(const json_t *a)
 	size_t i;
 	json_t *v;
 	printf("%s\n", text(a, "subject"));
+	json_array_foreach(json_object_get(a, "linked"), i, v) printf("%s  the same person\n", json_string_value(v));
 	json_array_foreach(json_object_get(a, "vendors"), i, v) {
 		printf("\n  %s: %s to %s, %lld days%s\n", text(v, "vendor"), text(v, "first"), text(v, "last"),
 		       (long long)json_integer_value(json_object_get(v, "days")),

@@ -672,6 +672,7 @@ static void object_begin(struct walk *w, enum object_kind kind)
 	w->boxes = w->made = 0;
 	w->subject_rank = UINT_MAX;
 	w->sc->notes_len = 0;
+	w->sc->members_n = 0;
 	w->sc->path.len = 0;
 	*w->a = (struct applied){.kind = kind, .at = (uint32_t)w->b->len, .splice = SPLICE_NONE, .token = {"", 0}};
 }
@@ -736,6 +737,8 @@ static bool object(struct walk *w, enum object_kind kind, uint32_t off, uint32_t
 		memset(w->a->attributes, 0, sizeof w->a->attributes);
 	} else {
 		subject_make(w);
+		if (w->kind == OBJECT_LINK)
+			link_make(w);
 	}
 	w->a->len = (uint32_t)(w->b->len - w->a->at);
 	if (w->drop == DROP_NONE)
@@ -789,6 +792,13 @@ void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struc
 {
 	if (!w->env->subject)
 		return;
+	if (w->kind == OBJECT_LINK) {	/* all of them are asked for */
+		if (transient)
+			value.at = arena_strndup(&w->out->arena, value.at, value.len);
+		transient = false;
+		if (!value.at || !link_offer(w, a, kind, value))
+			return;
+	}
 	unsigned rank = a->rank;
 	if (w->plan->subject_kind >= 0 && kind != (enum id_kind)w->plan->subject_kind)
 		rank += UINT_MAX / 2;	/* the kind that the contract asks for comes before every other */
@@ -819,7 +829,7 @@ void apply_out_init(struct apply_out *o, size_t max_bytes)
 void apply_out_reset(struct apply_out *o)
 {
 	buf_reset(&o->bytes);
-	o->n = 0;
+	o->n = o->links_n = 0;
 	arena_reset(&o->arena);
 	memset(o->found, 0, sizeof o->found);
 }
@@ -829,6 +839,9 @@ void apply_out_release(struct apply_out *o)
 	struct scratch *sc = o->scratch;
 	buf_wipe(&o->bytes);
 	free(o->v);
+	if (o->links)
+		crypt_wipe(o->links, o->links_cap * sizeof *o->links);
+	free(o->links);
 	arena_release(&o->arena);
 	if (sc) {
 		buf_wipe(&sc->text);

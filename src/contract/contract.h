@@ -102,6 +102,17 @@ struct explained {
 	unsigned found;			/* DETECT_* bits */
 };
 
+/*
+ * The identifiers of one kept OBJECT_LINK, as subjects, none twice: the first `persons` are names of one person, the rest
+ * belong to it (an anonymous browser, a device).  At least two.  An object that names more than LINK_IDS_MAX is dropped.
+ */
+enum { LINK_IDS_MAX = 16 };
+struct link_ids {
+	uint32_t object;	/* its place in apply_out.v */
+	uint8_t n, persons;
+	uint8_t ids[LINK_IDS_MAX][SUBJECT_BYTES];
+};
+
 /* Limits on input; zero fields mean the default in braces. */
 struct apply_limits {
 	uint32_t depth;		/* {64} */
@@ -130,6 +141,8 @@ struct apply_out {
 	struct buf bytes;	/* all kept objects, a newline behind each (outside its len) */
 	struct applied *v;
 	size_t n, cap;
+	struct link_ids *links;	/* rising by object; none without a subject key */
+	size_t links_n, links_cap;
 	struct arena arena;
 	uint64_t found[DETECT_TYPES];	/* what the detectors redacted, for metrics */
 	struct scratch *scratch;	/* plan_apply's own */

@@ -167,6 +167,12 @@ struct note {	/* a line of --explain, kept until the object's fate is known */
 	unsigned found;
 };
 
+struct member {	/* an identifier that a link names */
+	struct span value;
+	enum id_kind kind;
+	bool anonymous;
+};
+
 struct scratch {
 	uint64_t gen;		/* rises with every object that is entered, over the life of the scratch */
 	uint64_t request;	/* rises with every call */
@@ -176,6 +182,8 @@ struct scratch {
 	struct buf made;	/* result of an action */
 	struct memo memo[MEMOS];
 	struct said said[SAIDS];
+	struct member members[LINK_IDS_MAX];
+	unsigned members_n;
 	struct note *notes;
 	size_t notes_len, notes_cap;
 	struct buf path;	/* explain: where the walk is */
@@ -205,6 +213,10 @@ struct walk {
 
 /* apply.c: an identifier was met; the best one becomes the subject. */
 void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient);
+
+/* apply_link.c: an identifier of a link; false: too many.  Then, of a link that is kept, what the ledger learns. */
+bool link_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value);
+void link_make(struct walk *w);
 
 /* Place of a value in scratch.said. */
 static inline struct said *said_at(struct scratch *sc, const struct act *a, const char *at, uint32_t len, uint64_t *head, uint64_t *tail)

@@ -30,11 +30,16 @@ static void on_segment(struct log_writer *w, const uint8_t salt[static 16], void
 
 /* ---- one batch ------------------------------------------------------------------------------------------------ */
 
-/* The objects are sealed straight into the log's batch, behind their clear part. */
+/*
+ * The objects are sealed straight into the log's batch, behind their clear part.  Links go first: a crash, or a full batch,
+ * may leave a link without its request, never a request whose links nobody knows.
+ */
 static int append(struct committer *c, const struct parcel *p, struct err *err)
 {
 	uint64_t seq;
 	uint8_t *to;
+	if (p->links.len && log_append(c->log, LOG_LINK, p->links.data, p->links.len, NULL, err) != 0)
+		return -1;
 	if (log_append_begin(c->log, LOG_REQUEST, p->clear.len + p->objects.len + AEAD_OVERHEAD, &to, &seq, err) != 0)
 		return -1;
 	memcpy(to, p->clear.data, p->clear.len);
@@ -49,7 +54,7 @@ static void send_home(struct committer *c, struct parcel *first, const struct pa
 	for (struct parcel *p = first, *next; p != end; p = next) {
 		struct loop *home = p->home;
 		next = p->next;
-		atomic_fetch_sub_explicit(&c->waiting_bytes, p->clear.len + p->objects.len, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&c->waiting_bytes, parcel_bytes(p), memory_order_relaxed);
 		p->durable = durable;
 		p->next = NULL;
 		pthread_mutex_lock(&home->lock);
@@ -181,8 +186,8 @@ static void *run(void *arg)
 bool gate_commit_put(struct gate *g, struct parcel *p)
 {
 	struct committer *c = &g->committer;
-	size_t n = p->clear.len + p->objects.len;
-	if (p->clear.over || p->objects.over || p->clear.len + p->objects.len + AEAD_OVERHEAD > LOG_BODY_MAX ||
+	size_t n = parcel_bytes(p);
+	if (p->clear.over || p->objects.over || p->links.over || p->links.len > LOG_BODY_MAX || p->clear.len + p->objects.len + AEAD_OVERHEAD > LOG_BODY_MAX ||
 	    atomic_load_explicit(&c->waiting_bytes, memory_order_relaxed) + n > g->limits.memory_bytes)
 		return false;
 	pthread_mutex_lock(&c->lock);

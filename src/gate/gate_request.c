@@ -24,6 +24,7 @@ static struct parcel *parcel_take(struct loop *l)
 	p = xcalloc(1, sizeof(*p));
 	p->home = l;
 	buf_init(&p->clear, 0);
+	buf_init(&p->links, 0);
 	buf_init(&p->objects, 0);
 	return p;
 }
@@ -39,6 +40,7 @@ static void parcel_give(struct parcel *p)
 {
 	gate_view_release(&p->view);
 	shed(&p->clear);
+	shed(&p->links);
 	shed(&p->objects);
 	p->rq = NULL;
 	p->next = p->home->pool;
@@ -61,6 +63,7 @@ void gate_loop_release(struct loop *l)
 	for (struct parcel *p = l->pool, *next; p; p = next) {
 		next = p->next;
 		buf_release(&p->clear);
+		buf_release(&p->links);
 		buf_release(&p->objects);
 		free(p);
 	}
@@ -196,6 +199,28 @@ static void add_object(struct buf *clear, const struct block_head *h, const stru
 	block_add(clear, h, &o);
 }
 
+/* What the links that are kept say of the people, for the ledger. */
+static void fill_links(struct parcel *p, const struct request *r, int64_t now_us)
+{
+	const struct apply_out *out = &r->l->out;
+	const struct link_head h = {.plan_serial = r->v->plan->file.serial, .received_us = (uint64_t)now_us, .leaf_bytes = r->v->plan->leaf_bytes,
+				    .vendor = {r->v->vendor->name, r->v->vendor->name_len}};
+	uint32_t n = 0;
+	size_t began = link_begin(&p->links, &h);
+	for (size_t i = 0; i < out->links_n; i++) {
+		const struct link_ids *k = &out->links[i];
+		const struct applied *a = &out->v[k->object];
+		if (a->dropped != DROP_NONE)
+			continue;
+		link_add(&p->links, &h, &(struct link_one){.n = k->n, .persons = k->persons, .attributes = a->attributes,
+							   .leaves = (const uint8_t *)a->leaves, .subjects = k->ids[0]});
+		n++;
+	}
+	link_finish(&p->links, began, n);
+	if (n == 0)
+		buf_reset(&p->links);
+}
+
 /* The block, and the kept objects moved together; the bytes change hands without a copy. */
 static void fill_parcel(struct parcel *p, const struct request *r, int64_t now_us)
 {
@@ -229,6 +254,8 @@ static void hand_over(const struct request *r, const struct tally *t, int64_t no
 	p->kept = t->kept;
 	p->dropped = t->dropped;
 	p->durable = false;
+	if (r->l->out.links_n)
+		fill_links(p, r, now_us);
 	fill_parcel(p, r, now_us);
 	p->rq = r->rq;
 	p->route = r->route;

@@ -16,7 +16,7 @@ static const char contract_text[] =
 	"weir: 1\nvendor: %s\nname: Mixpanel, Inc.\ncountry: US\nrole: processor\nservice: analytics\ndata_regions: [US]\n"
 	"delivery:\n  adapter: mixpanel\n  upstream: https://api.mixpanel.com\n  credential: env:MIXPANEL_TOKEN\n  quota: 2GiB\n"
 	"sources:\n  - {name: web, token: env:WEB_TOKEN}\nversion: 1\npurpose: product-analytics\nbasis: consent\n"
-	"mode: %s\nconsent: {refuse_when: [sec-gpc]}\nidentity: pseudonym\nlinks: allow\nevents: [signup]\nfields:\n"
+	"mode: %s\nconsent: {refuse_when: [sec-gpc]}\nidentity: pseudonym\nlinks: %s\nevents: [signup]\nfields:\n"
 	"  event: keep\n  " FIELDS "%s";
 
 static void *page(int *fd)
@@ -145,7 +145,7 @@ static struct contract *parse(const struct plan_wish *w)
 	struct diags d;
 	buf_init(&text, 0);
 	buf_init(&out, 0);
-	buf_addf(&text, contract_text, w->vendor, w->mode ? w->mode : "enforce", w->more ? w->more : "");
+	buf_addf(&text, contract_text, w->vendor, w->mode ? w->mode : "enforce", w->deny_links ? "deny" : "allow", w->more ? w->more : "");
 	diags_init(&d, "test.yaml");
 	struct contract *c = contract_parse((char *)text.data, text.len, &d);
 	if (!c) {

@@ -30,7 +30,7 @@ struct rig {
 struct plan_wish {
 	const char *vendor, *mode, *more;
 	enum flow flow;
-	bool unapproved, forged, silent;
+	bool unapproved, forged, silent, deny_links;
 	int64_t not_after;
 };
 

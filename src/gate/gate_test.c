@@ -92,7 +92,7 @@ static int track(const struct rig *r, const char *body)
 /* ---- what is in the log --------------------------------------------------------------------------------------- */
 
 struct seen {
-	unsigned frames, keys, objects, strangers;
+	unsigned frames, keys, objects, strangers, links, linked;
 	struct buf payload;	/* of all frames, opened */
 	struct buf vendors;
 	uint64_t serial;	/* of the last */
@@ -113,6 +113,17 @@ static void read_log(const struct rig *r, struct seen *s)
 		if (f.type == LOG_KEY) {
 			assert_int_equal(seal_open(f.body, f.len, r->courier_pk, r->courier_sk, key, &err), 0);
 			s->keys++;
+			continue;
+		}
+		if (f.type == LOG_LINK) {
+			struct link_frame l;
+			struct link_one k;
+			assert_int_equal(link_parse(f.body, f.len, &l, &err), 0);
+			assert_true(span_eq(l.head.vendor, "mixpanel"));
+			for (s->links += l.count; l.count > 0; l.count--) {
+				link_next(&l, &k);
+				s->linked += k.n;
+			}
 			continue;
 		}
 		assert_int_equal(f.type, LOG_REQUEST);
@@ -183,6 +194,41 @@ static void acknowledged_is_durable_and_minimised(void **state)
 	buf_release(&s.payload);
 	assert_int_equal(metric(&r, EVENTS("kept", "rule")), 2);
 	assert_int_equal(metric(&r, "weir_commit_seconds_count"), 1);
+	rig_stop(&r);
+	rig_free(&r);
+}
+
+/* A link is in the log with its request, and only where the request is. */
+static void links_are_recorded(void **state)
+{
+	(void)state;
+	static const char alias[] = "{\"event\":\"$create_alias\",\"properties\":{\"token\":\"%s\",\"distinct_id\":\"a\",\"alias\":\"b\"}}";
+	static const char merge[] = "{\"event\":\"$merge\",\"properties\":{\"token\":\"web-token\",\"$distinct_ids\":[\"a\",\"b\",\"c\"]}}";
+	struct rig r;
+	struct seen s;
+	char body[512], stranger[256];
+	rig_make(&r);
+	rig_start(&r);
+	snprintf(stranger, sizeof stranger, alias, "stranger");
+	snprintf(body, sizeof body, "[%s,%s,%s]", EVENT("web-token", ""), stranger, merge);
+	assert_int_equal(track(&r, body), 200);
+	read_log(&r, &s);	/* at once */
+	assert_int_equal(s.frames, 1);
+	assert_int_equal(s.objects, 2);
+	assert_int_equal(s.links, 1);	/* the stranger's isn't told */
+	assert_int_equal(s.linked, 3);
+	buf_release(&s.payload);
+	assert_int_equal(track(&r, stranger), 403);
+	assert_int_equal(ask(&r, "POST", "/mixpanel/track", "Sec-GPC: 1\r\n", merge).status, 200);
+	assert_true(rig_plan(&r, (struct plan_wish){.mode = "learn"}));
+	assert_int_equal(track(&r, merge), 200);
+	assert_true(rig_plan(&r, (struct plan_wish){.deny_links = true}));
+	assert_int_equal(track(&r, merge), 200);
+	assert_int_equal(track(&r, EVENT("web-token", "")), 200);
+	read_log(&r, &s);
+	assert_int_equal(s.frames, 2);
+	assert_int_equal(s.links, 1);
+	buf_release(&s.payload);
 	rig_stop(&r);
 	rig_free(&r);
 }
@@ -575,7 +621,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(acknowledged_is_durable_and_minimised),
-		cmocka_unit_test(fields_are_counted_by_source_and_category),
+		cmocka_unit_test(links_are_recorded), cmocka_unit_test(fields_are_counted_by_source_and_category),
 		cmocka_unit_test(dropped_is_success_without_a_frame),
 		cmocka_unit_test(sources_are_matched_per_event),
 		cmocka_unit_test(states_have_their_answers),

@@ -16,6 +16,7 @@
 #include "gate/gate.h"
 #include "http/http.h"
 #include "log/block.h"
+#include "log/link.h"
 #include "log/log.h"
 #include "plan/plan.h"
 #include "supervisor/shared.h"
@@ -111,10 +112,16 @@ struct parcel {		/* a minimised request on its way to the log and back */
 	const struct route *route;
 	struct wire_style style;
 	struct buf clear;	/* exposure block */
+	struct buf links;	/* body of the LOG_LINK frame that goes before it; empty: none */
 	struct buf objects;	/* kept objects, one behind the other */
 	uint32_t kept, dropped;
 	bool durable;		/* the committer's answer */
 };
+
+static inline size_t parcel_bytes(const struct parcel *p)
+{
+	return p->clear.len + p->links.len + p->objects.len;
+}
 
 /* ---- the process ---------------------------------------------------------------------------------------------- */
 

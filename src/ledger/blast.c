@@ -9,6 +9,39 @@
 
 #include "ledger/inside.h"
 
+enum { DAY_SECONDS = 86400 };
+
+int64_t ledger_reach(const struct ledger *l, const char *vendor, int64_t since)
+{
+	int64_t arrived = INT64_MIN;
+	for (size_t i = 0; i < l->parts_n && l->parts[i]->day < since; i++)
+		for (size_t k = 0; k < l->parts[i]->records_n; k++) {
+			const struct record *r = &l->parts[i]->records[k];
+			if (r->what == RECORD_ARRIVED && r->at > arrived && strcmp(r->vendor, vendor) == 0)
+				arrived = r->at;
+		}
+	int64_t day = arrived != INT64_MIN ? arrived / DAY_SECONDS : l->parts_n ? l->parts[0]->day : since;
+	return day < since ? day : since;
+}
+
+static bool exposes(const struct part *p, const char *vendor)
+{
+	for (uint32_t k = 0; k < p->sets_n; k++)
+		if (p->sets[k].combo->kind == COMBO_EXPOSURE && strcmp(p->sets[k].combo->name, vendor) == 0)
+			return true;
+	return false;
+}
+
+/* A day that had not arrived when it was last asked, and has now. */
+bool ledger_arrived_due(const struct ledger *l, const char *vendor, int64_t before)
+{
+	int64_t from = ledger_reach(l, vendor, INT64_MAX), until = before / DAY_SECONDS;
+	for (size_t i = 0; i < l->parts_n && l->parts[i]->day < until; i++)
+		if (l->parts[i]->day >= from && exposes(l->parts[i], vendor))
+			return true;
+	return false;
+}
+
 bool question_in(const struct question *q, const struct part *p)
 {
 	return p->day <= q->until && p->day >= q->effective;
@@ -59,9 +92,11 @@ void ledger_jurisdiction(const struct ledger *l, const char *code, struct bits *
 {
 	bool unknown = strcmp(code, "unknown") == 0;
 	add_code(l, unknown ? "?" : code, true, out);
+	persons_widen(&l->persons, out);	/* what is known of one identifier is known of the person */
 	if (unknown) {
 		struct bits known = {0};
 		add_code(l, "?", false, &known);
+		persons_widen(&l->persons, &known);
 		bits_without(out, &known);
 		bits_release(&known);
 	}
@@ -88,6 +123,7 @@ void blast_free(struct blast **b)
 
 struct making {
 	struct blast *b;
+	const struct persons *persons;
 	const struct bits *only;	/* jurisdiction; NULL: any */
 	struct bits gone, today;
 	uint64_t events;	/* of the day */
@@ -135,7 +171,7 @@ static void end_day(struct making *m, int64_t day)
 	struct blast *b = m->b;
 	if (m->any) {
 		b->days = xrealloc(b->days, (b->days_n + 1) * sizeof *b->days);
-		b->days[b->days_n++] = (struct blast_day){day, bits_count(&m->today), m->events};
+		b->days[b->days_n++] = (struct blast_day){day, persons_count(m->persons, &m->today), m->events};
 		b->events += m->events;
 		bits_or(&b->people, &m->today);
 		if (b->timed)
@@ -177,7 +213,7 @@ const struct blast *blast_make(struct ledger *l, const struct question *q, bool 
 	}
 	if (q->jurisdiction[0])
 		ledger_jurisdiction(l, q->jurisdiction, &only);
-	struct making m = {.b = b, .only = q->jurisdiction[0] ? &only : NULL};
+	struct making m = {.b = b, .persons = &l->persons, .only = q->jurisdiction[0] ? &only : NULL};
 	for (size_t i = l->parts_n; i-- > 0;) {
 		add_part(&m, l->parts[i]);
 		if (i == 0 || l->parts[i - 1]->day != l->parts[i]->day)

@@ -2,13 +2,14 @@
  * A part of a day in memory, and a closed one as a file.
  *
  * state/ledger/day/YYYY-MM-DD, little-endian:
- *   head, 96 bytes: "WEIRDAY1", u32 version=1, u32 generation, s64 day (since 1970), u32 sets, u32 containers,
+ *   head, 96 bytes: "WEIRDAY1", u32 version=2, u32 generation, s64 day (since 1970), u32 sets, u32 containers,
  *                   u32 meta_len, u32 dict_n, u32 dict_crc, u32 0, root[32], 0[12], u32 crc32c(the 92 before, meta)
  *   meta:           sets x { u8 combo_kind, u8 whole, u16 name_len, u16 fields, name, fields x { u16 len, path, u16 len,
  *                   category }, u64 events };
  *                   u32 n, n x { u64 from, u64 to }      source frames counted here
  *                   u32 n, n x { u8 id[16], u8 what, s64 at, u32 people, u16 len, vendor, u16 len, who, u16 len, why }
  *                   u32 n, n x { u16 len, vendor, s64 version, u8 digest[32] }
+ *                   u32 n, n x { u32 kind, u32 from, u32 to }     links between identifiers, in order; since version 2
  *   containers, by set, then chunk (inside.h); the file ends behind the last.
  * dict_n and dict_crc: the dictionary as it was, so that a day whose subjects were lost or changed says so.
  */
@@ -17,7 +18,7 @@
 
 #include "ledger/inside.h"
 
-enum { HEAD = 96, VERSION = 1 };
+enum { HEAD = 96, VERSION = 2 };
 static const char magic[8] = {'W', 'E', 'I', 'R', 'D', 'A', 'Y', '1'};
 
 /* ---- ranges ----------------------------------------------------------------------------------------------------------- */
@@ -84,6 +85,8 @@ void part_release(struct part *p)
 	free(p->sources.v);
 	free(p->records);
 	free(p->used);
+	free(p->links);
+	free(p->link_table.v);
 	free(p->containers);
 	free(p->bytes);
 	*p = (struct part){0};
@@ -203,6 +206,21 @@ static void write_records(const struct part *p, struct buf *out)
 	free(r);
 }
 
+static void write_links(const struct part *p, struct buf *out)
+{
+	struct link *k = xcalloc(p->links_n + 1, sizeof *k);
+	if (p->links_n)
+		memcpy(k, p->links, p->links_n * sizeof *k);
+	qsort(k, p->links_n, sizeof *k, link_order);
+	add_u32(out, (uint32_t)p->links_n);
+	for (size_t i = 0; i < p->links_n; i++) {
+		add_u32(out, k[i].kind);
+		add_u32(out, k[i].from);
+		add_u32(out, k[i].to);
+	}
+	free(k);
+}
+
 static void write_meta(const struct part *p, const struct set *const *sets, struct buf *out)
 {
 	for (uint32_t i = 0; i < p->sets_n; i++) {
@@ -226,6 +244,7 @@ static void write_meta(const struct part *p, const struct set *const *sets, stru
 		buf_add(out, u[i].digest, 32);
 	}
 	free(u);
+	write_links(p, out);
 }
 
 static bool chunk_empty(const uint64_t *w)
@@ -391,7 +410,7 @@ static void take_rest(struct reader *r, struct combos *c, struct part *out)
 		x.vendor = take_text(r, c, take_u16(r));
 		x.who = take_text(r, c, take_u16(r));
 		x.why = take_text(r, c, take_u16(r));
-		if (x.what != RECORD_MEASURED && x.what != RECORD_DELETED)
+		if (x.what < RECORD_MEASURED || x.what > RECORD_ARRIVED)
 			r->bad = true;
 		part_record(out, &x);
 	}
@@ -402,7 +421,21 @@ static void take_rest(struct reader *r, struct combos *c, struct part *out)
 		if (!r->bad)
 			part_use(out, vendor, version, digest);
 	}
-	r->bad |= r->at != r->end;
+}
+
+static void take_links(struct reader *r, struct part *out)
+{
+	uint32_t n = take_count(r, 12);
+	out->links = xcalloc((size_t)n + 1, sizeof *out->links);
+	for (; n-- > 0 && !r->bad; out->links_n++) {
+		struct link *k = &out->links[out->links_n];
+		*k = (struct link){.kind = take_u32(r)};
+		k->from = take_u32(r);
+		k->to = take_u32(r);
+		bool good = k->kind == LINK_SAME ? k->from < k->to : k->kind == LINK_BELONGS && k->from != k->to;
+		if (!good || k->from >= out->dict_n || k->to >= out->dict_n || (out->links_n && link_order(k - 1, k) >= 0))
+			r->bad = true;
+	}
 }
 
 static int read_containers(struct reader *r, uint32_t n, struct part *out, struct err *err)
@@ -434,7 +467,7 @@ static int read_all(const uint8_t *p, size_t n, struct combos *combos, struct pa
 	if (n < HEAD || memcmp(p, magic, sizeof magic) != 0)
 		return err_set(err, ERR_CORRUPT, "not a day of the ledger");
 	uint32_t version = get_u32(p + 8), meta = get_u32(p + 32);
-	if (version != VERSION)
+	if (version < 1 || version > VERSION)
 		return err_set(err, ERR_CORRUPT, "its format is version %u, and this Weir knows %d", version, VERSION);
 	if (meta > n - HEAD || crc32c(crc32c(0, p, 92), p + HEAD, meta) != get_u32(p + 92))
 		return err_set(err, ERR_CORRUPT, "its head's checksum doesn't fit");
@@ -449,6 +482,9 @@ static int read_all(const uint8_t *p, size_t n, struct combos *combos, struct pa
 		take_sets(&r, combos, get_u32(p + 24), out);
 	if (!r.bad)
 		take_rest(&r, combos, out);
+	if (!r.bad && version >= 2)
+		take_links(&r, out);
+	r.bad |= r.at != r.end;
 	if (r.bad || out->sets_n != get_u32(p + 24))
 		return err_set(err, ERR_CORRUPT, "its head is not in form");
 	uint32_t containers = get_u32(p + 28);

@@ -11,6 +11,7 @@
 
 #include "ledger/inside.h"
 #include "log/block.h"
+#include "log/link.h"
 #include "plan/plan.h"
 
 enum { PLAN_BYTES_MAX = 8 << 20, LEAF_BYTES = PLAN_LEAVES_MAX / 8 };
@@ -212,34 +213,89 @@ static void fold_object(struct ledger *l, struct part *p, struct plan_view *v, c
 	again(l, p, v->vendor, id);
 }
 
-int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err)
+/* 1: a source that is to be counted, 0: it was. */
+static int new_source(struct ledger *l, uint64_t source, uint64_t own, struct err *err)
 {
-	struct block b;
 	if (source == 0 || source == UINT64_MAX)
 		return err_set(err, ERR_CORRUPT, "an exposure without a source");
 	if (own)
 		l->newest_own = own;
-	if (ranges_has(&l->sources, source)) {
-		l->stats.duplicates++;
-		return 0;
-	}
-	if (block_parse(body, n, &b, err) < 0)
-		return err_prefix(err, "frame %" PRIu64 ": ", own);
-	struct part *p = ledger_open_part(l, (int64_t)(b.head.received_us / (uint64_t)DAY_US), own);
-	struct plan_view *v = view_of(l, b.head.vendor, b.head.plan_serial);
+	if (!ranges_has(&l->sources, source))
+		return 1;
+	l->stats.duplicates++;
+	return 0;
+}
+
+static void count_source(struct ledger *l, struct part *p, uint64_t source)
+{
+	ranges_add(&l->sources, source);
+	ranges_add(&p->sources, source);
+	l->stats.frames++;
+	l->changes++;
+}
+
+static struct plan_view *use_plan(struct ledger *l, struct part *p, struct span vendor, uint64_t serial)
+{
+	struct plan_view *v = view_of(l, vendor, serial);
 	if (v->found)
 		part_use(p, v->vendor, v->version, v->digest);
 	else
 		l->stats.unreadable++;
+	return v;
+}
+
+int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err)
+{
+	struct block b;
+	int is_new = new_source(l, source, own, err);
+	if (is_new <= 0)
+		return is_new;
+	if (block_parse(body, n, &b, err) < 0)
+		return err_prefix(err, "frame %" PRIu64 ": ", own);
+	struct part *p = ledger_open_part(l, (int64_t)(b.head.received_us / (uint64_t)DAY_US), own);
+	struct plan_view *v = use_plan(l, p, b.head.vendor, b.head.plan_serial);
 	for (uint32_t i = 0; i < b.head.count; i++) {
 		struct block_object o;
 		block_object_at(&b, i, &o);
 		fold_object(l, p, v, &o, b.head.leaf_bytes);
 	}
-	ranges_add(&l->sources, source);
-	ranges_add(&p->sources, source);
-	l->stats.frames++;
-	l->changes++;
+	count_source(l, p, source);
+	return 0;
+}
+
+/* The vendor got the link's object under each of its identifiers; its event is counted with the request. */
+static void fold_people_of(struct ledger *l, struct part *p, struct plan_view *v, const struct link_one *k, size_t leaf_bytes)
+{
+	const struct combo *c = combo_of(l, v, k->leaves, leaf_bytes);
+	uint32_t first = 0;
+	for (uint8_t i = 0; i < k->n; i++) {
+		uint32_t id = dict_add(&l->dict, k->subjects + (size_t)i * SUBJECT_BYTES);
+		bits_set(&part_set(p, c)->bits, id);
+		attributes(l, p, id, k->attributes);
+		again(l, p, v->vendor, id);
+		if (i == 0)
+			first = id;
+		else
+			l->links += part_link(p, i < k->persons ? LINK_SAME : LINK_BELONGS, id, first);
+	}
+}
+
+int fold_link(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err)
+{
+	struct link_frame f;
+	struct link_one k;
+	int is_new = new_source(l, source, own, err);
+	if (is_new <= 0)
+		return is_new;
+	if (link_parse(body, n, &f, err) < 0)
+		return err_prefix(err, "frame %" PRIu64 ": ", own);
+	struct part *p = ledger_open_part(l, (int64_t)(f.head.received_us / (uint64_t)DAY_US), own);
+	struct plan_view *v = use_plan(l, p, f.head.vendor, f.head.plan_serial);
+	for (uint32_t i = 0; i < f.count; i++) {
+		link_next(&f, &k);
+		fold_people_of(l, p, v, &k, f.head.leaf_bytes);
+	}
+	count_source(l, p, source);
 	return 0;
 }
 
@@ -308,9 +364,10 @@ static int fold_record(struct ledger *l, const struct log_frame *f, struct err *
 	v.r.who = combos_text(&l->combos, v.who.at, v.who.len);
 	v.r.why = combos_text(&l->combos, v.why.at, v.why.len);
 	struct part *p = ledger_open_part(l, v.day, f->seq);
-	fold_people(l, p, &v);
+	if (v.r.what != RECORD_ARRIVED)
+		fold_people(l, p, &v);
 	part_record(p, &v.r);
-	l->stats.records++;
+	l->stats.records += v.r.what != RECORD_ARRIVED;
 	l->changes++;
 	return 0;
 }
@@ -322,7 +379,8 @@ int fold_frame(struct ledger *l, const struct log_frame *f, struct err *err)
 				  : fold_block(l, get_u64(f->body), f->seq, f->body + 8, f->len - 8, err);
 	if (f->type == LOG_RECORD)
 		return fold_record(l, f, err);
-	if (f->type == LOG_LINK && !l->first_link)
-		l->first_link = f->seq;	/* nobody reads them yet: they are kept */
+	if (f->type == LOG_LINK)
+		return f->len < 8 ? err_set(err, ERR_CORRUPT, "frame %" PRIu64 " is too short", f->seq)
+				  : fold_link(l, get_u64(f->body), f->seq, f->body + 8, f->len - 8, err);
 	return 0;
 }

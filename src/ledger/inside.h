@@ -5,6 +5,7 @@
 #ifndef LEDGER_INSIDE_H
 #define LEDGER_INSIDE_H
 
+#include "adapter/adapter.h"
 #include "ledger/ledger.h"
 
 /* ---- bits over subject ids: bitsets of 65,536 ids, made when the first is set (set.c) ----------------------------- */
@@ -155,7 +156,11 @@ bool ranges_has(const struct ranges *r, uint64_t x);
 void ranges_add(struct ranges *r, uint64_t x);
 void ranges_add_all(struct ranges *r, const struct range *v, size_t n);
 
-enum record_what { RECORD_MEASURED = 1, RECORD_DELETED };
+enum record_what {
+	RECORD_MEASURED = 1,
+	RECORD_DELETED,
+	RECORD_ARRIVED,	/* Weir's own: on that day, everything recorded before `at` had reached the vendor, or never will */
+};
 struct record {
 	uint8_t id[16];
 	uint8_t what;		/* enum record_what */
@@ -170,6 +175,13 @@ struct used {		/* contract under which something went */
 	uint8_t digest[32];
 };
 
+enum link_kind { LINK_SAME = 1, LINK_BELONGS };	/* persons.c */
+struct link {		/* no padding: compared as bytes */
+	uint32_t kind;	/* enum link_kind */
+	uint32_t from, to;	/* subject ids; LINK_SAME: from < to.  LINK_BELONGS: from belongs to `to` */
+};
+int link_order(const void *a, const void *b);
+
 /* What was recorded for a day: open in memory, or one file. */
 struct part {
 	int64_t day;
@@ -183,6 +195,9 @@ struct part {
 	size_t records_n;
 	struct used *used;
 	size_t used_n;
+	struct link *links;	/* none twice; closed: in order */
+	uint32_t links_n, links_cap;
+	struct table link_table;	/* open */
 	uint64_t first_own;	/* open: the first frame of open/ that it needs */
 	bool deletions;		/* it has a COMBO_DELETED */
 	uint8_t *bytes;		/* closed: the file */
@@ -195,6 +210,7 @@ struct set *part_set(struct part *p, const struct combo *c);	/* open; made when 
 void set_add_to(const struct set *s, struct bits *to);
 void part_use(struct part *p, const char *vendor, int64_t version, const uint8_t digest[static 32]);
 void part_record(struct part *p, const struct record *r);
+bool part_link(struct part *p, enum link_kind kind, uint32_t from, uint32_t to);	/* open; true when it is new */
 
 /* dict_n, dict_crc and generation are set. */
 void day_write(const struct part *p, struct buf *out);
@@ -218,8 +234,30 @@ int record_parse(const uint8_t *body, size_t n, struct record_view *out, struct 
 void record_field(const uint8_t **at, struct span *path, struct span *category);
 /* "[KIND:]ID" -> key; the kind is user unless named, "$device:" makes it device.  ERR_INPUT. */
 int subject_key(struct pseudo *subject, const char *id, size_t n, uint8_t out[static SUBJECT_BYTES], struct err *err);
-/* Every key that a bare ID may have been recorded under, likeliest first; one where the kind is named. */
-size_t subject_keys(struct pseudo *subject, const char *id, size_t n, uint8_t (*out)[SUBJECT_BYTES]);
+/*
+ * Every key that a bare ID may have been recorded under, likeliest first; one where the kind is named.  *first: the first
+ * one's kind; the others follow in order.
+ */
+size_t subject_keys(struct pseudo *subject, const char *id, size_t n, uint8_t (*out)[SUBJECT_BYTES], enum id_kind *first);
+
+/* ---- people (persons.c) ------------------------------------------------------------------------------------------------ */
+
+struct persons {	/* of those who have more than one identifier; made again when links have come */
+	uint64_t links;		/* ledger.links when it was made */
+	uint32_t *ids, *of;	/* linked identifiers, rising; whose each is */
+	uint32_t ids_n;
+	uint32_t *start;	/* person -> place in members; one more than there are */
+	uint32_t *members;	/* ids, by person */
+	uint32_t n;
+};
+void persons_release(struct persons *p);
+void persons_update(struct ledger *l);
+/* How many people the identifiers are. */
+uint64_t persons_count(const struct persons *p, const struct bits *b);
+/* Adds every other identifier of the people who have one in b. */
+void persons_widen(const struct persons *p, struct bits *b);
+/* All identifiers of whoever has this one, rising; itself alone when it isn't linked (then *members is id). */
+uint32_t persons_of(const struct persons *p, const uint32_t *id, const uint32_t **members);
 
 /* ---- the ledger ----------------------------------------------------------------------------------------------------- */
 
@@ -239,8 +277,9 @@ struct ledger {
 	size_t plans_n;
 	struct log_reader *open;
 	uint64_t newest_own;	/* frame of open/ that holds the newest exposure: it stays, the copier's position is in it */
-	uint64_t first_link;	/* 0: none */
 	uint64_t changes;	/* rises with each fold */
+	uint64_t links;		/* rises with each link that wasn't known */
+	struct persons persons;
 	struct err damage;	/* code 0: none */
 	struct ledger_stats stats;
 	struct blast *last;	/* the newest answer, for the next page of it */
@@ -251,6 +290,7 @@ bool ledger_has_record(const struct ledger *l, const uint8_t id[static 16]);
 /* own: number in open/, or 0.  ERR_CORRUPT: it isn't what its checksum says it is. */
 int fold_frame(struct ledger *l, const struct log_frame *f, struct err *err);
 int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err);
+int fold_link(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err);
 void fold_release(struct ledger *l);
 
 /* ---- who is affected (blast.c) ---------------------------------------------------------------------------------------- */
@@ -285,8 +325,13 @@ struct blast {
 const struct blast *blast_make(struct ledger *l, const struct question *q, bool timed);
 void blast_free(struct blast **b);
 bool category_within(const char *category, const char *asked);	/* "user.contact" holds "user.contact.email" */
-/* Subjects of which the code was ever seen; "unknown": of which none was. */
+/* Identifiers of people of whom the code was ever seen; "unknown": of whom none was. */
 void ledger_jurisdiction(const struct ledger *l, const char *code, struct bits *out);
+/*
+ * The first day whose records can have reached the vendor on `since` or later: the last RECORD_ARRIVED of the days before
+ * knows what hadn't arrived then.  Where there is none, everything may have waited.
+ */
+int64_t ledger_reach(const struct ledger *l, const char *vendor, int64_t since);
 bool question_in(const struct question *q, const struct part *p);
 /* A set that the question is about. */
 bool question_asks(const struct question *q, const struct combo *c);

@@ -132,6 +132,7 @@ static int load_part(struct ledger *l, int64_t day, uint32_t generation, struct 
 	}
 	*insert_part(l, day, generation) = p;
 	ranges_add_all(&l->sources, p.sources.v, p.sources.n);
+	l->links += p.links_n;
 	*claim = (struct dict_claim){.n = p.dict_n, .crc = p.dict_crc};
 	memcpy(claim->who, name, sizeof claim->who);
 	return 0;
@@ -233,6 +234,7 @@ void ledger_close(struct ledger **l)
 	free(x->parts);
 	free(x->sources.v);
 	fold_release(x);
+	persons_release(&x->persons);
 	combos_release(&x->combos);
 	dict_release(&x->dict);
 	free(x);
@@ -281,9 +283,9 @@ int ledger_add_gate(struct ledger *l, int log_dir, struct err *err)
 	int got;
 	/* A gap was reported at the gate's recovery; the keeper passes over it as well. */
 	while ((got = log_read(r, &f, err)) == 1 || (got < 0 && err->code == ERR_CORRUPT))
-		if (got == 1 && f.type == LOG_REQUEST) {
+		if (got == 1 && (f.type == LOG_REQUEST || f.type == LOG_LINK)) {
 			struct err unreadable;	/* the courier can't send it either */
-			(void)fold_block(l, f.seq, 0, f.body, f.len, &unreadable);
+			(void)(f.type == LOG_LINK ? fold_link : fold_block)(l, f.seq, 0, f.body, f.len, &unreadable);
 		}
 	log_reader_close(&r);
 	return got;
@@ -368,8 +370,6 @@ int ledger_close_days(struct ledger *l, int64_t today, struct err *err)
 uint64_t ledger_passed(const struct ledger *l)
 {
 	uint64_t keep = l->newest_own;	/* 0: nothing goes */
-	if (l->first_link && l->first_link < keep)
-		keep = l->first_link;
 	for (size_t i = 0; i < l->parts_n; i++)
 		if (l->parts[i]->generation == 0 && l->parts[i]->first_own && l->parts[i]->first_own < keep)
 			keep = l->parts[i]->first_own;

@@ -6,6 +6,8 @@
  *   state/ledger/day/YYYY-MM-DD[.N] a closed day: immutable, canonical, a checksum a container and a Merkle root;
  *                                   .2, .3 .. hold what came for that day after it was closed
  *
+ * Links say which identifiers are one person (persons.c): every count of people counts people.
+ *
  * What is in open/ is folded into memory at the start; a day that is closed leaves the memory for its file, and the log
  * goes.  The sets only grow: folding the same frame twice changes nothing, events included (a frame counts once, by its
  * source's sequence number; a record once, by its random id).
@@ -76,6 +78,13 @@ struct ledger_stats ledger_stats(const struct ledger *l);
 int ledger_record(const json_t *request, struct pseudo *subject, const char *who, int64_t now, struct buf *body,
 		  struct err *err) LEDGER_CHECKED;
 
+/*
+ * Weir's own note, for questions with `since`: everything recorded for this vendor before `before` (seconds) has reached it
+ * by now, or never will.  A frame for open/ as above.  _due: a note would change an answer.
+ */
+bool ledger_arrived_due(const struct ledger *l, const char *vendor, int64_t before);
+void ledger_arrived(const char *vendor, int64_t before, int64_t now, struct buf *body);
+
 /* ---- questions -------------------------------------------------------------------------------------------------- */
 
 /* True for the words below and the two above (those set *writes). */
@@ -84,11 +93,12 @@ bool ledger_word(const char *word, bool *writes);
 /*
  * Fills answer (an object).  The control socket, the steward's `ask` and offline commands use the same words:
  *   blast     {vendor, since?, until?, category?, jurisdiction?}     design section 7
- *   blast-list  the same and {after?, limit?} -> {rows: [{subject, categories, first, last}], next?}
+ *   blast-list  the same and {after?, limit?} -> {rows: [{subject, person, categories, first, last}], next?}
+ *               an identifier a row; person: the same for all that one person has
  *   holdings  {vendor}
- *   subject   {id: "[KIND:]ID"}                -> {found, subject, linked, erased, vendors}
+ *   subject   {id: "[KIND:]ID"}                -> {found, kind, subject, linked, erased, vendors}
  *   resolve   {vendor, ids: [...], since?, until?, category?, jurisdiction?}
- *               -> {found: [{i, subject, categories, first, last}]}      i: place in ids
+ *               -> {found: [{i, subject, categories, first, last}]}      i: place in ids; of all that the person has
  *   ledger-status {}                           -> counts, days, records
  * A vendor nobody ever sent anything to has an empty answer; that isn't an error here.
  * ERR_INPUT for a request that is wrong.

@@ -1,11 +1,12 @@
 /*
- * Any bytes as a closed day, as a record, as a dictionary: the parsers end, stay inside their input, and what they accept
+ * Any bytes as a closed day, as a record, as a link: the parsers end, stay inside their input, and what they accept
  * has one spelling.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ledger/inside.h"
+#include "log/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -17,7 +18,7 @@ static void repair(uint8_t *p, size_t n)
 	if (n < 96)
 		return;
 	memcpy(p, "WEIRDAY1", 8);
-	put_u32(p + 8, 1);
+	put_u32(p + 8, 1 + (p[8] & 1));	/* both versions */
 	put_u32(p + 32, get_u32(p + 32) % 2048);
 	uint32_t meta = get_u32(p + 32);
 	for (size_t at = 96 + meta; at + CONTAINER_HEAD <= n && count < 64; count++) {
@@ -62,6 +63,26 @@ static void as_day(const uint8_t *p, size_t n, bool repaired)
 	combos_release(&c);
 }
 
+static void as_link(const uint8_t *p, size_t n)
+{
+	struct link_frame f;
+	struct link_one k;
+	struct err err;
+	uint8_t *copy = xmalloc(n + 1);	/* a block of its own: reads past the end are seen */
+	memcpy(copy, p, n);
+	if (link_parse(copy, n, &f, &err) == 0) {
+		uint8_t sum = 0;
+		for (uint32_t i = 0; i < f.count; i++) {
+			link_next(&f, &k);
+			must(k.n >= 2 && k.persons >= 1 && k.persons <= k.n);
+			for (const uint8_t *at = k.attributes; at < k.subjects + 16 * (size_t)k.n; at++)
+				sum ^= *at;
+		}
+		must(f.at == copy + n && sum < 256);
+	}
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct record_view v;
@@ -69,7 +90,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n == 0)
 		return 0;
 	must(crypt_init(&err) == 0);
-	if (p[0] & 1)
+	if (p[0] & 4)
+		as_link(p + 1, n - 1);
+	else if (p[0] & 1)
 		as_day(p + 1, n - 1, p[0] & 2);
 	else if (record_parse(p + 1, n - 1, &v, &err) == 0) {
 		const uint8_t *at = v.fields;

@@ -4,6 +4,7 @@
  * Body, little-endian: u64 0 (no source frame), u8 version=1, u8 what, u16 0, s64 day, s64 at, u8 id[16],
  *   u16 len, vendor, u16 len, who, u16 len, why, u16 fields, fields x { u16 len, path, u16 len, category },
  *   u32 people (0xffffffff: everybody), people x subject[16]
+ * and Weir's own notes of what had arrived: no fields, nobody; `at` is the time that they are about, `day` when it was so.
  */
 #include <string.h>
 
@@ -43,10 +44,11 @@ int subject_key(struct pseudo *subject, const char *id, size_t n, uint8_t out[st
 	return err_set(err, ERR_INPUT, "an identifier is empty or isn't text in UTF-8");
 }
 
-size_t subject_keys(struct pseudo *subject, const char *id, size_t n, uint8_t (*out)[SUBJECT_BYTES])
+size_t subject_keys(struct pseudo *subject, const char *id, size_t n, uint8_t (*out)[SUBJECT_BYTES], enum id_kind *first)
 {
 	size_t skip, found = 0;
 	enum id_kind named = named_kind(id, n, &skip);
+	*first = named == ID_KINDS ? 0 : named;
 	for (enum id_kind k = 0; k < ID_KINDS; k++)
 		if ((named == ID_KINDS || named == k) && n > skip && pseudo_subject(subject, id_kind_names[k], id + skip, n - skip, out[found]))
 			found++;
@@ -162,6 +164,23 @@ int ledger_record(const json_t *request, struct pseudo *subject, const char *who
 	return add_subjects(json_object_get(request, "ids"), subject, body, err);
 }
 
+void ledger_arrived(const char *vendor, int64_t before, int64_t now, struct buf *body)
+{
+	uint8_t head[28] = {0}, id[16], none[4] = {0};
+	head[8] = VERSION;
+	head[9] = RECORD_ARRIVED;
+	put_u64(head + 12, (uint64_t)(now / DAY_SECONDS));
+	put_u64(head + 20, (uint64_t)before);
+	crypt_random(id, sizeof id);
+	buf_add(body, head, sizeof head);
+	buf_add(body, id, sizeof id);
+	add_text(body, vendor);
+	add_text(body, "courier");
+	add_text(body, "");
+	add_u16(body, 0);
+	buf_add(body, none, sizeof none);
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------------------------- */
 
 static bool take_text(const uint8_t **at, const uint8_t *end, struct span *out)
@@ -177,7 +196,7 @@ int record_parse(const uint8_t *p, size_t n, struct record_view *out, struct err
 {
 	const uint8_t *at = p + 44, *end = p + n;
 	struct span skipped;
-	if (n < 44 || get_u64(p) != 0 || p[8] != VERSION || (p[9] != RECORD_MEASURED && p[9] != RECORD_DELETED))
+	if (n < 44 || get_u64(p) != 0 || p[8] != VERSION || p[9] < RECORD_MEASURED || p[9] > RECORD_ARRIVED)
 		return err_set(err, ERR_CORRUPT, "not a record of the ledger");
 	*out = (struct record_view){.r = {.what = p[9], .at = (int64_t)get_u64(p + 20)}, .day = (int64_t)get_u64(p + 12)};
 	memcpy(out->r.id, p + 28, 16);

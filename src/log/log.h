@@ -30,7 +30,7 @@ enum { LOG_SEGMENT_HEAD = 64, LOG_FRAME_HEAD = 20, LOG_BODY_MAX = 64 << 20 };
 
 enum log_type {	/* design section 7 */
 	LOG_REQUEST = 1,	/* gate: exposure block and sealed objects */
-	LOG_LINK = 2,		/* gate: two identifiers of one person */
+	LOG_LINK = 2,		/* gate: identifiers of one person (link.h), before their request */
 	LOG_ERASE = 3,		/* keeper */
 	LOG_OUTCOME = 4,	/* courier */
 	LOG_KEY = 5,		/* gate: first frame of a segment, its payload key sealed to the courier */

@@ -1,0 +1,208 @@
+/* How many: whose data a vendor has (blast), and what it has now (holdings). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "ledger/answer.h"
+
+/* ---- names and how many people ------------------------------------------------------------------------------------------ */
+
+void tally_add(struct tallies *t, const char *name, const struct bits *people)
+{
+	size_t i = 0;
+	while (i < t->n && t->v[i].name != name)
+		i++;
+	if (i == t->n) {
+		t->v = xrealloc(t->v, (t->n + 1) * sizeof *t->v);
+		t->v[t->n++] = (struct tally){.name = name};
+	}
+	bits_or(&t->v[i].people, people);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct tally *)a)->name, ((const struct tally *)b)->name);
+}
+
+void tally_sort(struct tallies *t)
+{
+	if (t->n)
+		qsort(t->v, t->n, sizeof *t->v, by_name);
+}
+
+void tally_release(struct tallies *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		bits_release(&t->v[i].people);
+	free(t->v);
+}
+
+void tally_fields(const struct ledger *l, const struct blast *b, bool category, struct tallies *t)
+{
+	for (uint32_t i = 0; i < b->combos_n; i++) {
+		const struct combo *c = l->combos.v[i];
+		if (!b->live[i].n)
+			continue;
+		for (uint32_t k = 0; k < c->n; k++) {
+			const struct field *f = &c->fields[k];
+			bool asked = !b->q.category[0] || category_within(f->category, b->q.category);
+			if (asked && (!category || f->category[0]))
+				tally_add(t, category ? f->category : f->path, &b->live[i]);
+		}
+	}
+	tally_sort(t);
+}
+
+static json_t *tally_json(const struct ledger *l, const struct blast *b, bool category)
+{
+	struct tallies t = {0};
+	json_t *list = json_array();
+	tally_fields(l, b, category, &t);
+	for (size_t i = 0; i < t.n; i++) {
+		uint64_t n = persons_count(&l->persons, &t.v[i].people);
+		if (n)
+			json_array_append_new(list, json_pack("{s:s, s:I}", category ? "category" : "path", t.v[i].name, "people", (json_int_t)n));
+	}
+	tally_release(&t);
+	return list;
+}
+
+/* ---- blast ---------------------------------------------------------------------------------------------------------------- */
+
+static json_t *days_json(const struct blast *b)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < b->days_n; i++)
+		json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "day", day_json(b->days[i].day), "people",
+						      (json_int_t)b->days[i].people, "events", (json_int_t)b->days[i].events));
+	return list;
+}
+
+static bool add_jurisdiction(const struct ledger *l, const struct blast *b, const char *code, json_t *list)
+{
+	struct bits x = {0};
+	ledger_jurisdiction(l, code, &x);
+	bits_and(&x, &b->people);
+	uint64_t n = persons_count(&l->persons, &x);
+	bits_release(&x);
+	if (n)
+		json_array_append_new(list, json_pack("{s:s, s:I}", "code", code, "people", (json_int_t)n));
+	return n > 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static json_t *jurisdictions_json(const struct ledger *l, const struct blast *b)
+{
+	static const char prefix[] = "jurisdiction:";
+	json_t *list = json_array();
+	const char **codes = xcalloc((size_t)l->combos.n + 1, sizeof *codes);
+	size_t n = 0;
+	for (uint32_t i = 0; i < l->combos.n; i++) {
+		const struct combo *c = l->combos.v[i];
+		if (c->kind == COMBO_ATTRIBUTE && strncmp(c->name, prefix, sizeof prefix - 1) == 0 && strcmp(c->name, "jurisdiction:?") != 0)
+			codes[n++] = c->name + sizeof prefix - 1;
+	}
+	qsort(codes, n, sizeof *codes, by_text);
+	for (size_t i = 0; i < n; i++)
+		add_jurisdiction(l, b, codes[i], list);
+	add_jurisdiction(l, b, "unknown", list);
+	free(codes);
+	return list;
+}
+
+static json_t *contracts_json(const struct ledger *l, const struct question *q)
+{
+	json_t *list = json_array(), *have = json_object();
+	for (size_t i = 0; i < l->parts_n; i++)
+		for (size_t k = 0; question_in(q, l->parts[i]) && k < l->parts[i]->used_n; k++) {
+			const struct used *u = &l->parts[i]->used[k];
+			char hex[65];
+			hex_encode(u->digest, 32, hex);
+			if (strcmp(u->vendor, q->vendor) != 0 || json_object_get(have, hex))
+				continue;
+			json_object_set_new(have, hex, json_true());
+			json_array_append_new(list, json_pack("{s:I, s:s}", "version", (json_int_t)u->version, "digest", hex));
+		}
+	json_decref(have);
+	return list;
+}
+
+/* Other flows stand apart as well as in the counts. */
+static json_t *measured_json(const struct ledger *l, const struct question *q)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < l->parts_n; i++)
+		for (uint32_t k = 0; question_in(q, l->parts[i]) && k < l->parts[i]->sets_n; k++) {
+			const struct set *s = &l->parts[i]->sets[k];
+			struct bits x = {0};
+			if (s->combo->kind != COMBO_MEASURED || !question_asks(q, s->combo))
+				continue;
+			json_t *fields = json_array();
+			for (uint32_t f = 0; f < s->combo->n; f++)
+				json_array_append_new(fields, json_string(s->combo->fields[f].path));
+			set_add_to(s, &x);
+			json_array_append_new(list, json_pack("{s:o, s:I, s:o}", "day", day_json(l->parts[i]->day), "people",
+							      (json_int_t)persons_count(&l->persons, &x), "fields", fields));
+			bits_release(&x);
+		}
+	return list;
+}
+
+static uint64_t deleted(const struct ledger *l, const struct blast *b)
+{
+	return persons_count(&l->persons, &b->exposed) - persons_count(&l->persons, &b->people);
+}
+
+static void put_counts(struct ledger *l, const struct blast *b, json_t *answer)
+{
+	json_object_set_new(answer, "people", count_json(persons_count(&l->persons, &b->people)));
+	json_object_set_new(answer, "identifiers", count_json(bits_count(&b->people)));
+	json_object_set_new(answer, "events", count_json(b->events));
+	json_object_set_new(answer, "attested_deleted", count_json(deleted(l, b)));
+	json_object_set_new(answer, "over_approximate", json_boolean(b->over_approximate));
+	json_object_set_new(answer, "categories", tally_json(l, b, true));
+	json_object_set_new(answer, "fields", tally_json(l, b, false));
+	json_object_set_new(answer, "contracts", contracts_json(l, &b->q));
+	json_object_set_new(answer, "measured", measured_json(l, &b->q));
+}
+
+int ask_blast(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
+{
+	struct question q;
+	(void)subject;
+	if (question_of(l, request, now, &q, err) < 0)
+		return -1;
+	const struct blast *b = blast_make(l, &q, false);
+	json_object_set_new(answer, "vendor", json_string(q.vendor));
+	json_object_set_new(answer, "since", q.has_since ? day_json(q.since) : json_null());
+	json_object_set_new(answer, "until", day_json(q.until));
+	json_object_set_new(answer, "since_effective", q.has_since ? day_json(q.effective) : json_null());
+	put_counts(l, b, answer);
+	json_object_set_new(answer, "events_undelivered", json_null());	/* the ledger doesn't see deliveries yet */
+	json_object_set_new(answer, "erased", json_integer(0));
+	json_object_set_new(answer, "days", days_json(b));
+	json_object_set_new(answer, "jurisdictions", jurisdictions_json(l, b));
+	json_object_set_new(answer, "declared", json_array());
+	json_object_set_new(answer, "checkpoint", json_null());	/* until there is a transparency log */
+	return 0;
+}
+
+int ask_holdings(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
+{
+	struct question q;
+	(void)subject;
+	if (question_of(l, request, now, &q, err) < 0)
+		return -1;
+	const struct blast *b = blast_make(l, &q, false);
+	json_object_set_new(answer, "vendor", json_string(q.vendor));
+	json_object_set_new(answer, "first", b->days_n ? day_json(b->days[0].day) : json_null());
+	json_object_set_new(answer, "last", b->days_n ? day_json(b->days[b->days_n - 1].day) : json_null());
+	put_counts(l, b, answer);
+	return 0;
+}
+

@@ -1,0 +1,261 @@
+/* Who: rows of a blast, who of a list is affected, and what is known of one subject. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/adapter.h"
+#include "base/bytes.h"
+#include "ledger/answer.h"
+
+enum { ROWS_MAX = 20000, ROWS = 1000, IDS_MAX = 20000 };
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------------- */
+
+static json_t *subject_json(const struct ledger *l, uint32_t id)
+{
+	char hex[2 * SUBJECT_BYTES + 1];
+	hex_encode(l->dict.keys[id], SUBJECT_BYTES, hex);
+	return json_string(hex);
+}
+
+static bool any_has(const struct bits *b, const uint32_t *ids, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (bits_has(b, ids[i]))
+			return true;
+	return false;
+}
+
+/* Of one identifier, or of all that a person has; one of them is affected. */
+static json_t *row(const struct ledger *l, const struct blast *b, const struct tallies *categories, uint32_t id, const uint32_t *ids, uint32_t n)
+{
+	json_t *names = json_array();
+	int32_t first = INT32_MAX, last = -1;
+	for (size_t i = 0; i < categories->n; i++)
+		if (any_has(&categories->v[i].people, ids, n))
+			json_array_append_new(names, json_string(categories->v[i].name));
+	for (uint32_t i = 0; i < n; i++) {
+		if (b->last[ids[i]] < 0)
+			continue;
+		first = b->first[ids[i]] < first ? b->first[ids[i]] : first;
+		last = b->last[ids[i]] > last ? b->last[ids[i]] : last;
+	}
+	return json_pack("{s:o, s:o, s:o, s:o}", "subject", subject_json(l, id), "categories", names, "first", day_json(first), "last", day_json(last));
+}
+
+/* A row for each identifier; `person` is the same in the rows of one person. */
+static json_t *list_row(const struct ledger *l, const struct blast *b, const struct tallies *categories, uint32_t id)
+{
+	const uint32_t *members;
+	json_t *r = row(l, b, categories, id, &id, 1);
+	(void)persons_of(&l->persons, &id, &members);
+	json_object_set_new(r, "person", subject_json(l, members[0]));
+	return r;
+}
+
+int ask_list(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
+{
+	struct question q;
+	struct tallies categories = {0};
+	(void)subject;
+	json_int_t after = json_integer_value(json_object_get(request, "after")), limit = json_integer_value(json_object_get(request, "limit"));
+	if (question_of(l, request, now, &q, err) < 0)
+		return -1;
+	if (limit <= 0 || limit > ROWS_MAX)
+		limit = ROWS;
+	const struct blast *b = blast_make(l, &q, true);
+	json_t *rows = json_array();
+	json_object_set_new(answer, "rows", rows);
+	tally_fields(l, b, true, &categories);
+	uint64_t id = after > 0 ? (uint64_t)after : 0;
+	for (; limit > 0 && (id = bits_next(&b->people, id)) != UINT64_MAX; id++, limit--)
+		json_array_append_new(rows, list_row(l, b, &categories, (uint32_t)id));
+	if (id != UINT64_MAX && bits_next(&b->people, id) != UINT64_MAX)
+		json_object_set_new(answer, "next", count_json(id));
+	tally_release(&categories);
+	return 0;
+}
+
+int ask_resolve(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
+{
+	struct question q;
+	struct tallies categories = {0};
+	const json_t *ids = json_object_get(request, "ids");
+	json_t *v, *found = json_array();
+	enum id_kind kind;
+	size_t i;
+	json_object_set_new(answer, "found", found);
+	if (question_of(l, request, now, &q, err) < 0)
+		return -1;
+	if (!json_is_array(ids) || json_array_size(ids) > IDS_MAX)
+		return err_set(err, ERR_INPUT, "`ids` is a list of at most %d", IDS_MAX);
+	const struct blast *b = blast_make(l, &q, true);
+	tally_fields(l, b, true, &categories);
+	json_array_foreach((json_t *)(uintptr_t)ids, i, v) {
+		uint8_t keys[ID_KINDS][SUBJECT_BYTES];
+		size_t n = json_is_string(v) ? subject_keys(subject, json_string_value(v), json_string_length(v), keys, &kind) : 0;
+		uint32_t told = UINT32_MAX;	/* the person that the identifier's likelier kinds have led to */
+		for (size_t k = 0; k < n; k++) {
+			const uint32_t *members;
+			uint32_t id;
+			if (!dict_find(&l->dict, keys[k], &id))
+				continue;
+			uint32_t members_n = persons_of(&l->persons, &id, &members);
+			if (members[0] == told || !any_has(&b->people, members, members_n))
+				continue;
+			told = members[0];
+			json_t *r = row(l, b, &categories, id, members, members_n);
+			json_object_set_new(r, "i", count_json(i));
+			json_array_append_new(found, r);
+		}
+	}
+	tally_release(&categories);
+	return 0;
+}
+
+/* ---- subject ---------------------------------------------------------------------------------------------------------------- */
+
+struct held {	/* what one vendor got of one subject */
+	const char *vendor;
+	int64_t first, last, last_live;	/* last_live: the newest day that no attested deletion covers; -1: none */
+	uint64_t days;
+	uint8_t *deleted;		/* by identifier; going back: from here on it attested to have deleted it */
+	bool over_approximate;
+	struct tallies categories, fields;
+};
+
+struct history {	/* of all identifiers that one person has */
+	const uint32_t *ids;
+	uint32_t ids_n;
+	struct held *v;
+	size_t n;
+};
+
+static struct held *held_of(struct history *h, const char *vendor)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (h->v[i].vendor == vendor)
+			return &h->v[i];
+	h->v = xrealloc(h->v, (h->n + 1) * sizeof *h->v);
+	h->v[h->n] = (struct held){.vendor = vendor, .last_live = -1, .last = -1, .deleted = xcalloc(h->ids_n, 1)};
+	return &h->v[h->n++];
+}
+
+static bool set_has(const struct set *s, uint32_t id)
+{
+	struct bits x = {0};
+	bool has = bits_has(&s->bits, id);
+	for (size_t i = 0; !has && i < s->containers_n; i++)
+		if (s->containers[i].chunk == id / CHUNK_IDS) {
+			container_add(&s->containers[i], &x);
+			has = bits_has(&x, id);
+		}
+	bits_release(&x);
+	return has;
+}
+
+static void note_held(struct held *h, uint32_t member, const struct part *p, const struct combo *c)
+{
+	static const struct bits none;
+	if (h->last < 0)
+		h->last = p->day;
+	h->days += h->days == 0 || h->first != p->day;
+	h->first = p->day;
+	if (!h->deleted[member] && h->last_live < 0)
+		h->last_live = p->day;
+	h->over_approximate |= c->whole;
+	for (uint32_t i = 0; i < c->n; i++) {
+		tally_add(&h->fields, c->fields[i].path, &none);
+		if (c->fields[i].category[0])
+			tally_add(&h->categories, c->fields[i].category, &none);
+	}
+}
+
+static void hold_member(struct history *h, uint32_t member, const struct part *p)
+{
+	const uint32_t id = h->ids[member];
+	for (uint32_t k = 0; k < p->sets_n; k++)
+		if (p->sets[k].combo->kind == COMBO_DELETED && set_has(&p->sets[k], id))
+			held_of(h, p->sets[k].combo->name)->deleted[member] = 1;
+	for (uint32_t k = 0; k < p->sets_n; k++)
+		if (p->sets[k].combo->kind <= COMBO_MEASURED && set_has(&p->sets[k], id))
+			note_held(held_of(h, p->sets[k].combo->name), member, p, p->sets[k].combo);
+}
+
+/* From the newest part back, as blast_make goes. */
+static void hold(const struct ledger *l, struct history *h)
+{
+	for (size_t i = l->parts_n; i-- > 0;)
+		for (uint32_t m = 0; m < h->ids_n; m++)
+			hold_member(h, m, l->parts[i]);
+}
+
+static json_t *names_json(struct tallies *t)
+{
+	json_t *list = json_array();
+	tally_sort(t);
+	for (size_t i = 0; i < t->n; i++)
+		json_array_append_new(list, json_string(t->v[i].name));
+	tally_release(t);
+	return list;
+}
+
+static int by_vendor(const void *a, const void *b)
+{
+	return strcmp(((const struct held *)a)->vendor, ((const struct held *)b)->vendor);
+}
+
+static void put_held(const struct ledger *l, const uint32_t *ids, uint32_t ids_n, json_t *vendors)
+{
+	struct history h = {.ids = ids, .ids_n = ids_n};
+	hold(l, &h);
+	if (h.n)
+		qsort(h.v, h.n, sizeof *h.v, by_vendor);
+	for (size_t i = 0; i < h.n; i++) {
+		struct held *v = &h.v[i];
+		json_t *categories = names_json(&v->categories), *fields = names_json(&v->fields);
+		free(v->deleted);
+		if (v->days == 0) {	/* a deletion of what it never got */
+			json_decref(categories);
+			json_decref(fields);
+			continue;
+		}
+		json_array_append_new(vendors, json_pack("{s:s, s:n, s:o, s:o, s:I, s:o, s:o, s:b, s:b}", "vendor", v->vendor, "vendor_id", "first",
+							 day_json(v->first), "last", day_json(v->last), "days", (json_int_t)v->days, "categories",
+							 categories, "fields", fields, "attested_deleted", v->last_live < 0, "over_approximate",
+							 v->over_approximate));
+	}
+	free(h.v);
+}
+
+int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
+{
+	const json_t *v = json_object_get(request, "id");
+	uint8_t keys[ID_KINDS][SUBJECT_BYTES];
+	char hex[2 * SUBJECT_BYTES + 1];
+	const uint32_t *ids;
+	enum id_kind kind = ID_USER;
+	uint32_t id;
+	size_t at = 0;
+	(void)now;
+	size_t n = json_is_string(v) ? subject_keys(subject, json_string_value(v), json_string_length(v), keys, &kind) : 0;
+	if (n == 0)
+		return err_set(err, ERR_INPUT, "an identifier is empty or isn't text in UTF-8");
+	json_t *vendors = json_array(), *linked = json_array();
+	while (at < n && !dict_find(&l->dict, keys[at], &id))
+		at++;
+	if (at < n) {
+		uint32_t ids_n = persons_of(&l->persons, &id, &ids);
+		put_held(l, ids, ids_n, vendors);
+		for (uint32_t i = 0; i < ids_n; i++)
+			if (ids[i] != id)
+				json_array_append_new(linked, subject_json(l, ids[i]));
+	}
+	hex_encode(keys[at < n ? at : 0], SUBJECT_BYTES, hex);
+	json_object_set_new(answer, "found", json_boolean(json_array_size(vendors) > 0));
+	json_object_set_new(answer, "kind", json_string(id_kind_names[kind + (at < n ? at : 0)]));
+	json_object_set_new(answer, "subject", json_string(hex));
+	json_object_set_new(answer, "linked", linked);
+	json_object_set_new(answer, "erased", json_false());
+	json_object_set_new(answer, "vendors", vendors);
+	return 0;
+}

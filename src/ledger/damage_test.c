@@ -1,0 +1,137 @@
+/* Damage in every file of the ledger is seen and named; a disk that fails loses nothing. */
+#include "ledger/ledger_rig.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void fill(struct rig *r, int64_t day)
+{
+	for (uint32_t i = 0; i < 50; i++) {
+		struct shown v = {.who = i * 3 % PEOPLE, .leaves = {0xff, (uint8_t)i}, .country = "DE"};
+		expose(r, (uint64_t)day * 1000 + i, (int)i % VENDORS, 0, day, &v, 1);
+	}
+	catch_up(r);
+}
+
+static void read_all(const char *path, uint8_t **p, size_t *n)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	*n = (size_t)st.st_size;
+	*p = malloc(*n + 1);
+	assert_int_equal(read(fd, *p, *n), *n);
+	close(fd);
+}
+
+static void write_all(const char *path, const uint8_t *p, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT, 0600);
+	assert_true(fd >= 0 && write(fd, p, n) == (ssize_t)n);
+	close(fd);
+}
+
+static void expect_damage(struct rig *r, const char *names)
+{
+	struct ledger *l;
+	struct err err;
+	if (ledger_open(&r->place, &r->mark, &l, &err) == 0)
+		fail_msg("damage in %s was not seen", names);
+	assert_int_equal(err.code, ERR_CORRUPT);
+	if (!strstr(err.msg, names))
+		fail_msg("'%s' doesn't name %s", err.msg, names);
+}
+
+static void damage_each_byte(struct rig *r, const char *file, const char *names)
+{
+	char path[128];
+	uint8_t *p;
+	size_t n;
+	snprintf(path, sizeof path, "%s/ledger/%s", r->dir, file);
+	read_all(path, &p, &n);
+	for (size_t i = 0; i < n; i++) {
+		p[i] ^= (uint8_t)(1 << i % 8);
+		write_all(path, p, n);
+		expect_damage(r, names);
+		p[i] ^= (uint8_t)(1 << i % 8);
+	}
+	for (size_t cut = 0; cut < n; cut += 1 + cut / 7) {
+		write_all(path, p, cut);
+		expect_damage(r, names);
+	}
+	unlink(path);
+	if (strcmp(file, "day/2024-10-04.2") != 0)	/* the newest: nothing else knows of it */
+		expect_damage(r, names);
+	write_all(path, p, n);
+	free(p);
+}
+
+static void test_damage_is_named(void **state)
+{
+	struct rig *r = *state;
+	struct err err;
+	fill(r, DAY0);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 1, &err), 1);
+	struct shown late = {.who = 1, .leaves = {0xff}};
+	expose(r, 77, 0, 0, DAY0, &late, 1);	/* a second file of the same day */
+	catch_up(r);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 1, &err), 1);
+	damage_each_byte(r, "day/2024-10-04", "2024-10-04");
+	damage_each_byte(r, "day/2024-10-04.2", "2024-10-04.2");
+	damage_each_byte(r, "dict/keys", "dict/keys");
+	rig_close(r);
+	rig_open(r);	/* it is whole again */
+	char path[128];
+	uint8_t *p;
+	size_t n;
+	snprintf(path, sizeof path, "%s/ledger/day/2024-10-04", r->dir);
+	read_all(path, &p, &n);
+	p[n - 1] ^= 1;
+	write_all(path, p, n);
+	expect_damage(r, "container");
+	p[n - 1] ^= 1;
+	write_all(path, p, n);
+	free(p);
+}
+
+/* A disk that fails anywhere while a day is closed: nothing is lost, and later it closes. */
+static void test_a_failing_disk_keeps_the_day_open(void **state)
+{
+	struct rig *r = *state;
+	struct err err;
+	uint64_t failures = 0;
+	for (int64_t day = DAY0;; day++) {
+		fill(r, day);
+		json_t *before = ask(r, json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), day);
+		calls = 0;
+		fail_at = ++failures;
+		int n = ledger_close_days(r->l, day + 1, &err);
+		fail_at = 0;
+		json_t *after = ask(r, json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), day);
+		assert_true(json_equal(before, after));
+		json_decref(after);
+		rig_close(r);
+		rig_open(r);
+		assert_true(ledger_close_days(r->l, day + 1, &err) >= 0);
+		after = ask(r, json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), day);
+		assert_true(json_equal(before, after));
+		json_decref(after);
+		json_decref(before);
+		if (n >= 0)
+			break;
+	}
+	assert_true(failures > 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_clear)
+		T(test_damage_is_named),
+		T(test_a_failing_disk_keeps_the_day_open),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
