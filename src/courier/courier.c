@@ -253,6 +253,8 @@ static void turn(struct courier *c)
 		if (!c->held_back && !c->stopping && c->plans_known)
 			send_all(c, s);
 	}
+	if (!c->held_back)
+		orders_tell_arrived(c);
 	tidy_dead(c);
 	wait_on(c, more && !c->held_back);
 }

@@ -26,6 +26,7 @@ struct intake {	/* the gate's log, read */
 	uint64_t segment;	/* whose key this is; 0: none */
 	uint8_t key[KEY_BYTES];
 	uint64_t read;		/* the last number read */
+	int64_t all_us;		/* when everything durable was read last; 0: not yet */
 	struct position *first, *last;
 	int64_t stuck_at_ms;	/* a key that can't be opened: not before */
 };
@@ -46,6 +47,8 @@ struct courier {
 	struct seat *seats;
 	bool plans_known;	/* plans-end has come */
 	int64_t ask_plans_ms;
+	int64_t told_ms;	/* orders_tell_arrived */
+	uint64_t told_events;
 	int64_t busy_ms;	/* when something last happened */
 	int64_t tidy_dead_s;
 	bool held_back;		/* the last flush or commit failed: nothing more is read or sent */
@@ -80,6 +83,7 @@ void intake_snapshot(const struct courier *c, struct outcome_list *l);
 
 /* {vendor, events, bytes, oldest_seconds, held, in_flight, error, serials: [{serial, events, from, to, sends}], damaged} */
 json_t *vendor_status(const struct vendor *v);
+int64_t vendor_oldest_us(const struct vendor *v);	/* of what is queued, received; INT64_MAX: nothing is */
 int64_t vendor_oldest_seconds(const struct vendor *v);
 
 /* ---- orders.c --------------------------------------------------------------------------------------------------- */
@@ -88,5 +92,7 @@ void orders_take(struct message *m, void *arg);
 /* Confirms plans whose forbidden requests are gone, cutting off those that had their time. */
 void orders_tend(struct courier *c, struct seat *s);
 void orders_ask_plans(struct courier *c);
+/* Tells the keeper what has arrived, behind a commit of outcomes; now and then, and when something has changed. */
+void orders_tell_arrived(struct courier *c);
 
 #endif

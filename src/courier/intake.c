@@ -147,9 +147,12 @@ bool intake_read(struct courier *c)
 	if (!c->in.reader || clock_mono_ms() < c->in.stuck_at_ms)
 		return false;
 	for (int i = 0; i < READ_FRAMES && bytes < READ_BYTES; i++) {
+		int64_t now_us = clock_now_us();
 		int r = log_read(c->in.reader, &f, &err);
-		if (r == 0)
+		if (r == 0) {
+			c->in.all_us = now_us;
 			return false;
+		}
 		if (r < 0) {
 			say(SAY_ERROR, "log-damaged", "after", I(c->in.read), "why", S(err.msg), NULL);
 			if (err.code != ERR_CORRUPT)

@@ -8,7 +8,9 @@
 #include "base/say.h"
 #include "courier/inside.h"
 
-enum { ASK_AGAIN_MS = 1000, STOP_MS = 3000 };
+enum { ASK_AGAIN_MS = 1000, STOP_MS = 3000, TELL_MS = 5000, TELL_CHANGED_MS = 500 };
+/* A request may be under way in the gate for this long between its time of receipt and its commit. */
+#define ARRIVED_LATE_US INT64_C(120000000)
 
 static void answer(struct courier *c, enum role to, const char *verb, json_t *body)
 {
@@ -187,6 +189,53 @@ static void on_status(struct courier *c, struct message *m)
 		json_array_append_new(queues, vendor_status(&s->v));
 	answer(c, m->from, "status-is", json_pack("{s:O*, s:o, s:I}", "id", json_object_get(m->body, "id"), "queues", queues, "passed",
 						  (json_int_t)c->outcomes.passed));
+}
+
+/* ---- what has arrived -------------------------------------------------------------------------------------------- */
+
+struct arrived {
+	int64_t before_us;	/* everything that came before has arrived, or never will */
+	uint64_t waiting, dead;	/* events */
+};
+
+static void count_fresh(const struct items *l, struct arrived *a)
+{
+	for (const struct item *it = l->first; it; it = it->next) {
+		a->waiting += it->unsettled;
+		if (it->unsettled && it->received_us < a->before_us)
+			a->before_us = it->received_us;
+	}
+}
+
+static struct arrived arrived_of(const struct courier *c, const struct vendor *v)
+{
+	int64_t queued = vendor_oldest_us(v), all = c->in.all_us - ARRIVED_LATE_US;
+	struct arrived a = {.before_us = queued < all ? queued : all, .waiting = v->queue_ready ? v->queue.events : 0,
+			    .dead = v->dead_ready ? v->dead.events : 0};
+	count_fresh(&v->fresh, &a);
+	count_fresh(&v->late, &a);
+	return a;
+}
+
+void orders_tell_arrived(struct courier *c)
+{
+	int64_t now = clock_mono_ms();
+	uint64_t events = 0;
+	if (c->in.all_us == 0 || (c->told_ms && now - c->told_ms < TELL_CHANGED_MS))
+		return;
+	json_t *list = json_array();
+	for (const struct seat *s = c->seats; s; s = s->next) {
+		struct arrived a = arrived_of(c, &s->v);
+		events = events * 31 + a.waiting * 7 + a.dead;
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}", "vendor", s->v.name, "before", (json_int_t)(a.before_us / 1000000),
+						      "waiting", (json_int_t)a.waiting, "dead", (json_int_t)a.dead));
+	}
+	if (!c->told_ms || events != c->told_events || now - c->told_ms >= TELL_MS) {
+		answer(c, ROLE_KEEPER, "arrived", json_pack("{s:O}", "vendors", list));
+		c->told_ms = now;
+		c->told_events = events;
+	}
+	json_decref(list);
 }
 
 static void on_stop(struct courier *c, struct message *m)

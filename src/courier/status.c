@@ -4,13 +4,18 @@
 #include "base/clock.h"
 #include "courier/inside.h"
 
-int64_t vendor_oldest_seconds(const struct vendor *v)
+int64_t vendor_oldest_us(const struct vendor *v)
 {
 	int64_t oldest = INT64_MAX;
 	for (const struct bundle *b = v->queue_ready ? v->queue.first : NULL; b; b = b->next)
 		if (b->events && b->oldest_us < oldest)
 			oldest = b->oldest_us;
-	int64_t age = oldest == INT64_MAX ? 0 : (clock_now_us() - oldest) / 1000000;
+	return oldest;
+}
+
+int64_t vendor_oldest_seconds(const struct vendor *v)
+{
+	int64_t oldest = vendor_oldest_us(v), age = oldest == INT64_MAX ? 0 : (clock_now_us() - oldest) / 1000000;
 	return age > 0 ? age : 0;
 }
 

@@ -216,10 +216,16 @@ static void on_ask(struct keeper *k, struct message *m)
 	questions_ask(k, m);
 }
 
+static void on_arrived(struct keeper *k, struct message *m)
+{
+	questions_arrived(k, m);
+}
+
 static const struct {
 	const char *verb;
 	void (*handle)(struct keeper *k, struct message *m);
 } verbs[] = {
+	{"arrived", on_arrived},
 	{"question", on_question}, {"ask", on_ask},
 	{"plans", on_plans}, {"decision", on_decision}, {"refresh", on_refresh}, {"resolved", on_resolved}, {"metrics", on_metrics}, {"status", on_status},
 	{"stop", on_stop},

@@ -35,6 +35,7 @@ struct keeper {
 	struct err ledger_err;
 	struct pseudo *subject;
 	struct reply *replies;
+	json_t *arrived;	/* what the courier said last: {VENDOR: {before, waiting, dead}}; NULL: nothing yet */
 	bool close_failing;
 	struct told *told;
 	size_t told_len;
@@ -75,6 +76,8 @@ int door_open(struct keeper *k, int listen_fd, struct err *err) __attribute__((w
  */
 void keeper_copy(struct keeper *k);
 void questions_open(struct keeper *k, const uint8_t subject_key[static KEY_BYTES]);
+/* The courier's `arrived`: noted in the ledger where an answer needs it. */
+void questions_arrived(struct keeper *k, const struct message *m);
 void questions_close(struct keeper *k);
 void questions_fold(struct keeper *k, bool caught_up);	/* behind a copy */
 void questions_take(struct keeper *k, int fd);		/* the caller's connection; taken over */

@@ -75,6 +75,58 @@ void questions_fold(struct keeper *k, bool caught_up)
 		end_days(k);
 }
 
+/* ---- what has arrived ------------------------------------------------------------------------------------------------ */
+
+static void note_arrival(struct keeper *k, const char *vendor, int64_t before)
+{
+	struct buf body;
+	struct err err;
+	buf_init(&body, LOG_BODY_MAX);
+	ledger_arrived(vendor, before, clock_now(), &body);
+	if (copier_record(k->copier, body.data, body.len, &err) < 0)	/* the next one will do */
+		say(SAY_WARN, "arrival-not-noted", "vendor", S(vendor), "why", S(err.msg), NULL);
+	buf_release(&body);
+}
+
+void questions_arrived(struct keeper *k, const struct message *m)
+{
+	const json_t *list = json_object_get(m->body, "vendors");
+	bool noted = false;
+	json_t *v;
+	size_t i;
+	json_decref(k->arrived);
+	k->arrived = json_object();
+	keeper_copy(k);
+	json_array_foreach((json_t *)(uintptr_t)list, i, v) {
+		const char *vendor = json_string_value(json_object_get(v, "vendor"));
+		int64_t before = json_integer_value(json_object_get(v, "before"));
+		if (!vendor || !vendor_name_ok(vendor))
+			continue;
+		json_object_set(k->arrived, vendor, v);
+		if (k->ledger && before > 0 && ledger_arrived_due(k->ledger, vendor, before)) {
+			note_arrival(k, vendor, before);
+			noted = true;
+		}
+	}
+	if (noted)
+		keeper_copy(k);
+}
+
+/*
+ * How many of a blast's events the vendor never got so far.  Which days they are of isn't known here: with some under way
+ * the figure is told for the whole only.
+ */
+static json_t *undelivered(const struct keeper *k, const json_t *answer, const json_t *request)
+{
+	const char *vendor = json_string_value(json_object_get(answer, "vendor")), *until = json_string_value(json_object_get(answer, "until"));
+	const json_t *v = k->arrived && vendor ? json_object_get(k->arrived, vendor) : NULL;
+	json_int_t n = json_integer_value(json_object_get(v, "waiting")) + json_integer_value(json_object_get(v, "dead"));
+	char today[11];
+	clock_format_day(clock_now(), today);
+	bool whole = until && strcmp(until, today) >= 0 && json_is_null(json_object_get(answer, "since")) && !json_is_string(json_object_get(request, "category"));
+	return k->arrived && (n == 0 || whole) ? json_integer(n) : json_null();
+}
+
 static int record(struct keeper *k, const json_t *request, const char *who, json_t *answer, struct err *err)
 {
 	struct buf body;
@@ -111,6 +163,8 @@ static json_t *answer_of(struct keeper *k, const json_t *request, const char *wh
 		r = record(k, request, who, answer, &err);
 	else
 		r = ledger_ask(k->ledger, request, k->subject, clock_now(), answer, &err);
+	if (r == 0 && strcmp(word, "blast") == 0)
+		json_object_set_new(answer, "events_undelivered", undelivered(k, answer, request));
 	if (r == 0) {
 		json_object_set_new(answer, "ok", json_true());
 		return answer;
@@ -217,4 +271,5 @@ void questions_close(struct keeper *k)
 		close(r->fd);	/* the process ends: its handles go with it */
 	ledger_close(&k->ledger);
 	pseudo_free(&k->subject);
+	json_decref(k->arrived);
 }

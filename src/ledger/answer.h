@@ -8,6 +8,8 @@
 
 json_t *day_json(int64_t day);
 json_t *count_json(uint64_t n);
+/* Not of a RECORD_ARRIVED. */
+json_t *record_json(const struct record *r, int64_t day);
 int question_of(const struct ledger *l, const json_t *request, int64_t now, struct question *q, struct err *err);
 
 struct tally {

@@ -73,7 +73,7 @@ int question_of(const struct ledger *l, const json_t *request, int64_t now, stru
 
 /* ---- status ----------------------------------------------------------------------------------------------------------------- */
 
-static json_t *record_json(const struct record *r, int64_t day)
+json_t *record_json(const struct record *r, int64_t day)
 {
 	char id[33], at[21];
 	hex_encode(r->id, 16, id);

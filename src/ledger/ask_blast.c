@@ -153,6 +153,29 @@ static json_t *measured_json(const struct ledger *l, const struct question *q)
 	return list;
 }
 
+static bool has_measured(const struct question *q, const struct part *p)
+{
+	for (uint32_t k = 0; k < p->sets_n; k++)
+		if (p->sets[k].combo->kind == COMBO_MEASURED && question_asks(q, p->sets[k].combo))
+			return true;
+	return false;
+}
+
+/* What people declared (weir ledger record): each by itself, with who and why. */
+static json_t *declared_json(const struct ledger *l, const struct question *q)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < l->parts_n; i++) {
+		const struct part *p = l->parts[i];
+		for (size_t k = 0; question_in(q, p) && has_measured(q, p) && k < p->records_n; k++) {
+			const struct record *r = &p->records[k];
+			if (r->what == RECORD_MEASURED && strcmp(r->vendor, q->vendor) == 0)
+				json_array_append_new(list, record_json(r, p->day));
+		}
+	}
+	return list;
+}
+
 static uint64_t deleted(const struct ledger *l, const struct blast *b)
 {
 	return persons_count(&l->persons, &b->exposed) - persons_count(&l->persons, &b->people);
@@ -183,11 +206,11 @@ int ask_blast(struct ledger *l, const json_t *request, struct pseudo *subject, i
 	json_object_set_new(answer, "until", day_json(q.until));
 	json_object_set_new(answer, "since_effective", q.has_since ? day_json(q.effective) : json_null());
 	put_counts(l, b, answer);
-	json_object_set_new(answer, "events_undelivered", json_null());	/* the ledger doesn't see deliveries yet */
+	json_object_set_new(answer, "events_undelivered", json_null());	/* the keeper knows, while it runs */
 	json_object_set_new(answer, "erased", json_integer(0));
 	json_object_set_new(answer, "days", days_json(b));
 	json_object_set_new(answer, "jurisdictions", jurisdictions_json(l, b));
-	json_object_set_new(answer, "declared", json_array());
+	json_object_set_new(answer, "declared", declared_json(l, &q));
 	json_object_set_new(answer, "checkpoint", json_null());	/* until there is a transparency log */
 	return 0;
 }

@@ -149,6 +149,11 @@ static void test_a_shared_device_joins_nobody(void **state)
 	link_people(r, 3, 0, 0, DAY0 + 1, some_leaves, (uint32_t[]){BERT, ANNA}, 2, 1);	/* Bert logs in where Anna was */
 	catch_up(r);
 	expect_counts(r, 3, 4);
+	json_t *anna = subject(r, ANNA), *phone = subject(r, PHONE), *linked = json_object_get(anna, "linked");
+	assert_int_equal(json_array_size(linked), 1);	/* her phone, and not Bert */
+	assert_true(json_equal(json_array_get(linked, 0), json_object_get(phone, "subject")));
+	json_decref(anna);
+	json_decref(phone);
 	link_people(r, 4, 0, 0, DAY0 + 1, some_leaves, (uint32_t[]){OLD, BERT}, 2, 2);	/* merged by name */
 	catch_up(r);
 	expect_counts(r, 3, 5);

@@ -348,7 +348,7 @@ static void some_link(struct play *p)
 	who[0] = pick(PEOPLE / 3);
 	for (uint8_t i = 1; i < n; i++) {
 		do
-			who[i] = i < people ? pick(PEOPLE / 3) : PEOPLE / 3 + pick(2 * PEOPLE / 3);
+			who[i] = i < people || pick(8) == 0 ? pick(PEOPLE / 3) : PEOPLE / 3 + pick(2 * PEOPLE / 3);
 		while (who[i] == who[0] || (i == 2 && who[2] == who[1]));
 		(i < people ? p->m->same : p->m->belongs)[who[i]][who[0]] = true;
 	}

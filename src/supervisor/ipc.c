@@ -55,6 +55,7 @@ static const struct {
 	{"event-done", R(STEWARD), R(KEEPER), 0},
 	{"queue-drop", R(KEEPER), R(COURIER), 0},
 	{"queue-done", R(COURIER), R(KEEPER), 0},
+	{"arrived", R(COURIER), R(KEEPER), 0},
 	{"metrics", R(STEWARD), ANYONE, 0},
 	{"metrics-text", ANYONE, R(STEWARD), 0},
 	{"status", R(STEWARD), ANYONE, 0},
