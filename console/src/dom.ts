@@ -26,9 +26,13 @@ export const percent = (part: number, all: number): string => {
   return p > 0 && p < 0.1 ? "<0.1 %" : p < 100 && p > 99.9 ? ">99.9 %" : `${p.toFixed(p === 100 || p === 0 ? 0 : 1)} %`;
 };
 
-export function when(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC";
-}
+const dayOf = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const timeOf = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+
+export const day = (seconds: number): string => dayOf.format(new Date(seconds * 1000));
+export const clock = (seconds: number): string => timeOf.format(new Date(seconds * 1000));
+export const when = (seconds: number): string => `${day(seconds)}, ${clock(seconds)} UTC`;
+export const many = (n: number, one: string, several = `${one}s`): string => `${count(n)} ${n === 1 ? one : several}`;
 
 export function span(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));

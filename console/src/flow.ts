@@ -100,12 +100,13 @@ const hatch = () =>
     svg("pattern", { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
       svg("rect", { width: 8, height: 8, class: "hatch-ground" }), svg("rect", { width: 3, height: 8, class: "hatch-line" })));
 
-export function drawFlow(into: HTMLElement, f: Flow, closed: Set<string>): void {
+// False: there is nothing to draw, and that is said.
+export function drawFlow(into: HTMLElement, f: Flow, closed: Set<string>): boolean {
   const { places, streams } = build(f);
   const width = Math.max(560, into.clientWidth), narrow = width < 900;
   if (streams.length === 0) {
     into.replaceChildren(Object.assign(document.createElement("p"), { className: "nothing", textContent: "Nothing has come by in this time." }));
-    return;
+    return false;
   }
   const height = Math.min(620, Math.max(340, 60 + 62 * places.filter((p) => p.column === 1).length));
   const longest = (column: number) => Math.min(narrow ? 17 : 30, Math.max(8, ...places.filter((p) => p.column === column).map((p) => p.label.length)));
@@ -128,4 +129,5 @@ export function drawFlow(into: HTMLElement, f: Flow, closed: Set<string>): void 
     root.append(r, label(n, all, width, narrow));
   }
   into.replaceChildren(root);
+  return true;
 }

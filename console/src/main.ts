@@ -14,6 +14,7 @@ interface Page {
   tiles: HTMLElement;
   banner: HTMLElement;
   sankey: HTMLElement;
+  columns: HTMLElement;
   caption: HTMLElement;
   vendors: HTMLElement;
   incidents: HTMLElement;
@@ -35,7 +36,7 @@ function drawTiles(p: Page, now: data.Flow, open: number): void {
   p.tiles.replaceChildren(
     tile("Coming in now", `${brief(rate)}/s`, "events, last seconds"),
     tile("Went out", brief(left), "fields that a contract names"),
-    tile("Held back", brief(held), `${percent(held, left + held)} of all fields`, "good"),
+    tile("Held back", brief(held), left + held ? `${percent(held, left + held)} of all fields` : "nothing came yet", held ? "good" : ""),
     tile("Refused", brief(refused), "requests in all", refused ? "warn" : ""),
     tile("Open incidents", String(open), open ? "see below" : "none", open ? "bad" : ""),
   );
@@ -48,18 +49,21 @@ async function refresh(p: Page): Promise<void> {
   const open = i.incidents.filter((x) => x.state === "open" || x.state === "reported").length;
   const closed = new Set(v.vendors.filter((x) => x.flow === "suspended" || x.flow === "quarantined").map((x) => x.vendor));
   drawTiles(p, f, open);
-  drawFlow(p.sankey, p.live ? since(f, p.samples[0] ?? null) : f, closed);
+  p.columns.hidden = !drawFlow(p.sankey, p.live ? since(f, p.samples[0] ?? null) : f, closed);
   p.caption.textContent = p.live ? "last minute, in fields" : "since the gate started, in fields";
   drawVendors(p.vendors, v.vendors, f, v.at);
   drawIncidents(p.incidents, i.incidents, i.at);
   p.badge.textContent = open ? String(open) : "";
-  p.banner.textContent = closed.size ? `Cut off: ${[...closed].join(", ")}. Nothing reaches ${closed.size === 1 ? "this vendor" : "these vendors"}.` : "";
+  const urgent = i.incidents.find((x) => x.state === "open" && closed.has(x.vendor));
+  p.banner.replaceChildren(...(closed.size ? [`Cut off: ${[...closed].join(", ")}. Nothing reaches ${closed.size === 1 ? "this vendor" : "these vendors"}.`] : []),
+    ...(urgent ? [el("a", { href: `#incident-${urgent.id}` }, "Deadlines and what was done")] : []));
   p.banner.hidden = closed.size === 0;
 }
 
 function frame(user: string): Page {
   const part = () => el("div");
   const p: Page = { tiles: el("div", { class: "tiles" }), banner: el("p", { class: "banner", role: "status" }), sankey: el("div", { class: "diagram" }),
+    columns: el("div", { class: "columns", "aria-hidden": "true" }, el("span", {}, "Sources"), el("span", {}, "Categories"), el("span", {}, "Vendors")),
     caption: el("span", { class: "muted" }), vendors: part(), incidents: el("div", { class: "incidents" }), badge: el("span", { class: "badge" }),
     live: false, samples: [] };
   p.banner.hidden = true;
@@ -86,8 +90,7 @@ function frame(user: string): Page {
       p.banner, p.tiles,
       el("section", { class: "card", id: "flow" },
         el("div", { class: "heading" }, el("h2", {}, "Flow"), p.caption, el("div", { class: "toggle", role: "group", "aria-label": "time" }, toggle("Since start", false), toggle("Last minute", true))),
-        el("div", { class: "columns", "aria-hidden": "true" }, el("span", {}, "Sources"), el("span", {}, "Categories"), el("span", {}, "Vendors")),
-        p.sankey),
+        p.columns, p.sankey),
       el("section", { class: "card", id: "vendors" }, el("h2", {}, "Vendors"), p.vendors),
       el("section", { id: "incidents" }, el("h2", {}, "Incidents"), p.incidents)));
   return p;

@@ -1,15 +1,16 @@
 import type { Flow, Vendor } from "./data";
-import { ago, brief, count, el, when } from "./dom";
+import { ago, brief, count, day, el } from "./dom";
 import { total } from "./flow";
 
 const KINDS: Record<string, string> = {
   approve: "approved", suspend: "suspended", restrict: "restricted", quarantine: "quarantined", release: "released",
-  "incident-open": "cut off", "incident-confirm": "cut off", "incident-lift": "cut-off lifted", ask: "asked", apply: "proposed", import: "proposed", "plan-found": "found signed", offboard: "offboarded",
+  "incident-open": "cut off", "incident-confirm": "cut off", "incident-lift": "cut-off lifted", ask: "asked", apply: "proposed", refresh: "put into effect", import: "proposed", "plan-found": "found signed", offboard: "offboarded",
 };
 
 function reason(v: Vendor): HTMLElement {
   const strict = Object.entries(v.asks).filter(([, f]) => f === v.flow && f !== "open").map(([who]) => who);
-  const e = v.events[0];
+  // Putting rules and incidents into effect follows their own event, which says why.
+  const e = v.events.find((x) => x.kind !== "refresh") ?? v.events[0];
   const by = strict.length ? `asked by ${strict.map((w) => (w === "person" ? "a person" : `an ${w}`.replace("an rule", "a rule"))).join(" and ")}` : "";
   return el("div", { class: "why" },
     e ? el("span", {}, e.why || KINDS[e.kind] || e.kind) : el("span", { class: "muted" }, "no event yet"),
@@ -30,10 +31,10 @@ export function drawVendors(into: HTMLElement, vendors: Vendor[], f: Flow | null
       el("td", {}, el("strong", {}, v.vendor), el("small", {}, v.name)),
       el("td", {}, el("span", { class: `state ${state}` }, state)),
       el("td", {}, reason(v)),
-      el("td", { class: "number", title: "kept events since the gate started" }, brief(mine("kept"))),
-      el("td", { class: "number", title: "requests refused since the gate started" }, brief(mine("refused"))),
-      el("td", { class: "number", title: "events that wait on disk" }, count(waiting)),
-      el("td", {}, v.version ? `v${v.version}` : "–", el("small", {}, v.not_after ? `until ${when(v.not_after)}` : `changed ${ago(v.at, now)}`))));
+      el("td", { class: "number", "data-name": "Passed", title: "kept events since the gate started" }, brief(mine("kept"))),
+      el("td", { class: "number", "data-name": "Refused", title: "requests refused since the gate started" }, brief(mine("refused"))),
+      el("td", { class: "number", "data-name": "Waiting", title: "events that wait on disk" }, count(waiting)),
+      el("td", { "data-name": "Contract" }, v.version ? `v${v.version}` : "–", el("small", {}, v.not_after ? `until ${day(v.not_after - 1)}` : `changed ${ago(v.at, now)}`))));
   }
   into.replaceChildren(el("table", {},
     el("thead", {}, el("tr", {}, ...["Vendor", "State", "Why", "Passed", "Refused", "Waiting", "Contract"].map((h, i) =>

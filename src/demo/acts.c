@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -224,8 +225,15 @@ int act_count(struct demo *d, struct err *err)
 
 static void clock_line(const struct demo *d, const json_t *c)
 {
-	say_line(d, PLAIN, "  %-22s %-26s due %s%s", json_string_value(json_object_get(c, "law")), json_string_value(json_object_get(c, "article")),
-		 json_string_value(json_object_get(c, "due")), json_is_true(json_object_get(c, "verified")) ? "" : "  (unverified)");
+	const char *law = json_string_value(json_object_get(c, "law")), *due = json_string_value(json_object_get(c, "due"));
+	int short_name = (int)(strstr(law, " (") ? strstr(law, " (") - law : (ptrdiff_t)strlen(law));
+	char date[64];
+	struct tm t;
+	int64_t at;
+	if (!due || !clock_parse(due, strlen(due), &at) || !gmtime_r(&(time_t){(time_t)at}, &t) || !strftime(date, sizeof date, "%e %B %Y, %H:%M UTC", &t))
+		return;
+	say_line(d, PLAIN, "  %-20.*s %-24s by %s%s", short_name, law, json_string_value(json_object_get(c, "article")), date,
+		 json_is_true(json_object_get(c, "verified")) ? "" : "  (nobody checked this rule)");
 }
 
 static void clocks(struct demo *d, const json_t *incident)

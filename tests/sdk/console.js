@@ -25,6 +25,8 @@ const [api, user, password, width] = process.argv.slice(2);
     streams: document.querySelectorAll(".stream").length, held: document.querySelectorAll(".stream.held").length,
     labels: [...document.querySelectorAll(".label .name")].map((e) => e.textContent),
     vendors: [...document.querySelectorAll("#vendors td strong")].map((e) => e.textContent), state: document.querySelector("#vendors .state").textContent,
+    incidents: document.querySelector("#incidents").innerText, banner: document.querySelector(".banner").innerText,
+    empty: [...document.querySelectorAll("main section, dd, h4 + *")].filter((e) => e.checkVisibility() && !e.innerText.trim()).length,
     wide: document.documentElement.scrollWidth > innerWidth }));
   await page.waitForTimeout(2500);   // one more round of asking
   violations.push(...(await page.evaluate(() => window.csp)));
