@@ -170,11 +170,14 @@ static void on_metrics(struct keeper *k, struct message *m)
 		 "# TYPE weir_exposure_gaps_total counter\nweir_exposure_gaps_total %llu\n"
 		 "# TYPE weir_ledger_subjects gauge\nweir_ledger_subjects %llu\n"
 		 "# TYPE weir_ledger_damaged gauge\nweir_ledger_damaged %d\n"
+		 "# TYPE weir_tlog_entries gauge\nweir_tlog_entries %llu\n"
+		 "# TYPE weir_tlog_damaged gauge\nweir_tlog_damaged %d\n"
 		 "# TYPE weir_decisions_total counter\n"
 		 "weir_decisions_total{result=\"done\"} %llu\nweir_decisions_total{result=\"failed\"} %llu\n"
 		 "# TYPE weir_vendor_closed gauge\n",
 		 (unsigned long long)s.exposures, (unsigned long long)s.passed, (unsigned long long)s.gaps,
-		 (unsigned long long)(k->ledger ? ledger_stats(k->ledger).subjects : 0), !k->ledger, (unsigned long long)k->decisions,
+		 (unsigned long long)(k->ledger ? ledger_stats(k->ledger).subjects : 0), !k->ledger,
+		 (unsigned long long)(k->notary ? notary_size(k->notary) : 0), !k->notary, (unsigned long long)k->decisions,
 		 (unsigned long long)k->refused);
 	for (size_t i = 0; i < k->told_len; i++)
 		buf_addf(&b, "weir_vendor_closed{vendor=\"%s\"} %d\n", k->told[i].vendor, !k->told[i].open);
@@ -211,6 +214,11 @@ static void on_question(struct keeper *k, struct message *m)
 	m->fds[0] = -1;
 }
 
+static void on_leaves(struct keeper *k, struct message *m)
+{
+	notarise_events(k, m);
+}
+
 static void on_ask(struct keeper *k, struct message *m)
 {
 	questions_ask(k, m);
@@ -226,7 +234,7 @@ static const struct {
 	void (*handle)(struct keeper *k, struct message *m);
 } verbs[] = {
 	{"arrived", on_arrived},
-	{"question", on_question}, {"ask", on_ask},
+	{"question", on_question}, {"ask", on_ask}, {"leaves", on_leaves},
 	{"plans", on_plans}, {"decision", on_decision}, {"refresh", on_refresh}, {"resolved", on_resolved}, {"metrics", on_metrics}, {"status", on_status},
 	{"stop", on_stop},
 };
@@ -255,6 +263,7 @@ void keeper_copy(struct keeper *k)
 		say(SAY_INFO, "exposures-resumed", NULL);
 	k->copy_failing = n < 0;
 	questions_fold(k, n >= 0 && n < COPY_FRAMES);
+	notarise_due(k);
 }
 
 static void on_copy(uv_timer_t *t)
@@ -282,6 +291,7 @@ static int open_all(struct keeper *k, struct err *err)
 		return -1;
 	if (copier_open(&fio_os, child_fd(c, "log"), mark, child_fd(c, "open"), passed, &k->copier, err) < 0)
 		return -1;
+	notarise_open(k);
 	questions_open(k, subject);
 	crypt_wipe(subject, sizeof subject);
 	return 0;
@@ -319,6 +329,7 @@ int keeper_run(struct child *c)
 		return EXIT_FAILED;
 	}
 	uv_run(&k.loop, UV_RUN_DEFAULT);
+	notarise_close(&k);
 	questions_close(&k);
 	copier_close(&k.copier);
 	users_free(&k.users);

@@ -6,6 +6,7 @@
 
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "keeper/notary.h"
 #include "ledger/ledger.h"
 #include "supervisor/child.h"
 
@@ -34,6 +35,9 @@ struct keeper {
 	struct ledger *ledger;	/* NULL: ledger_err says why; decisions and copying go on without it */
 	struct err ledger_err;
 	struct pseudo *subject;
+	struct notary *notary;	/* NULL: notary_err says why; everything but the transparency log goes on */
+	struct err notary_err;
+	int64_t batched_ms;
 	struct reply *replies;
 	json_t *arrived;	/* what the courier said last: {VENDOR: {before, waiting, dead}}; NULL: nothing yet */
 	bool close_failing;
@@ -82,5 +86,13 @@ void questions_close(struct keeper *k);
 void questions_fold(struct keeper *k, bool caught_up);	/* behind a copy */
 void questions_take(struct keeper *k, int fd);		/* the caller's connection; taken over */
 void questions_ask(struct keeper *k, const struct message *m);	/* the steward's own */
+
+/* The transparency log (notarise.c). */
+void notarise_open(struct keeper *k);
+void notarise_close(struct keeper *k);
+void notarise_now(struct keeper *k);	/* a leaf for what open/ holds */
+void notarise_due(struct keeper *k);	/* the same, if the last is some time ago */
+bool notarise_days(struct keeper *k);	/* false: open/ must stay as it is */
+void notarise_events(struct keeper *k, const struct message *m);
 
 #endif

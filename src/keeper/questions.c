@@ -42,6 +42,8 @@ void questions_open(struct keeper *k, const uint8_t subject_key[static KEY_BYTES
 	k->subject = pseudo_new(subject_key, 0);
 	if (ledger_open(&p, copier_mark(k->copier), &k->ledger, &err) < 0)
 		lost(k, &err);
+	else
+		(void)!notarise_days(k);	/* those that a crash left without their leaf */
 }
 
 /* Days end LATE_S behind midnight, so that what was received just before is in. */
@@ -55,8 +57,9 @@ static void end_days(struct keeper *k)
 	k->close_failing = n < 0;
 	if (ledger_stats(k->ledger).days_closed == before)
 		return;
+	bool sealed = notarise_days(k);
 	say(SAY_INFO, "ledger-day-closed", "days", I(ledger_stats(k->ledger).days_closed - before), NULL);
-	if (copier_release(k->copier, ledger_passed(k->ledger), &err) < 0)
+	if (sealed && copier_release(k->copier, ledger_passed(k->ledger), &err) < 0)
 		say(SAY_ERROR, "ledger-day-held", "why", S(err.msg), NULL);
 }
 
@@ -165,6 +168,10 @@ static json_t *answer_of(struct keeper *k, const json_t *request, const char *wh
 		r = ledger_ask(k->ledger, request, k->subject, clock_now(), answer, &err);
 	if (r == 0 && strcmp(word, "blast") == 0)
 		json_object_set_new(answer, "events_undelivered", undelivered(k, answer, request));
+	if (r == 0 && json_object_get(answer, "checkpoint")) {	/* one that holds everything that the answer counts */
+		notarise_now(k);
+		json_object_set_new(answer, "checkpoint", k->notary ? notary_checkpoint(k->notary) : json_null());
+	}
 	if (r == 0) {
 		json_object_set_new(answer, "ok", json_true());
 		return answer;

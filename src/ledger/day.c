@@ -499,7 +499,7 @@ static int read_all(const uint8_t *p, size_t n, struct combos *combos, struct pa
 
 int day_read(uint8_t *bytes, size_t n, struct combos *combos, struct part *out, struct err *err)
 {
-	*out = (struct part){.bytes = bytes};
+	*out = (struct part){.bytes = bytes, .bytes_n = n};
 	if (read_all(bytes, n, combos, out, err) == 0)
 		return 0;
 	part_release(out);

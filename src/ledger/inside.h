@@ -201,6 +201,7 @@ struct part {
 	uint64_t first_own;	/* open: the first frame of open/ that it needs */
 	bool deletions;		/* it has a COMBO_DELETED */
 	uint8_t *bytes;		/* closed: the file */
+	size_t bytes_n;
 	struct container *containers;
 	size_t containers_n;
 	uint32_t dict_n, dict_crc;	/* closed */

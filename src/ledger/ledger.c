@@ -367,6 +367,18 @@ int ledger_close_days(struct ledger *l, int64_t today, struct err *err)
 	return n;
 }
 
+void ledger_days(const struct ledger *l, void (*each)(void *arg, const struct ledger_day *d), void *arg)
+{
+	for (size_t i = 0; i < l->parts_n; i++) {
+		const struct part *p = l->parts[i];
+		struct ledger_day d = {.day = p->day, .generation = p->generation, .bytes = p->bytes, .n = p->bytes_n};
+		if (p->generation == 0)
+			continue;
+		container_root(p->containers, p->containers_n, d.root);
+		each(arg, &d);
+	}
+}
+
 uint64_t ledger_passed(const struct ledger *l)
 {
 	uint64_t keep = l->newest_own;	/* 0: nothing goes */

@@ -57,6 +57,15 @@ int ledger_add_gate(struct ledger *l, int log_dir, struct err *err) LEDGER_CHECK
  * everything received before midnight is folded.  Returns the days written, or -1: they stay open, nothing is lost.
  */
 int ledger_close_days(struct ledger *l, int64_t today, struct err *err) LEDGER_CHECKED;
+/* A closed day's file, as it was checked when it was read or written. */
+struct ledger_day {
+	int64_t day;		/* since 1970 */
+	uint32_t generation;
+	const uint8_t *bytes;	/* as long as the ledger is open */
+	size_t n;
+	uint8_t root[32];	/* over its containers */
+};
+void ledger_days(const struct ledger *l, void (*each)(void *arg, const struct ledger_day *d), void *arg);
 /* Frames of open/ up to this number are in closed days: log_release. */
 uint64_t ledger_passed(const struct ledger *l);
 

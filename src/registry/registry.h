@@ -145,5 +145,14 @@ int registry_events(struct registry *r, const char *vendor, uint64_t after, size
 int registry_outbox(struct registry *r, size_t limit, bool (*each)(void *arg, const struct registry_event *e), void *arg,
 		    struct err *err) REGISTRY_CHECKED;
 int registry_outbox_taken(struct registry *r, uint64_t seq, uint64_t leaf, struct err *err) REGISTRY_CHECKED;
+/*
+ * The same as the keeper is told them: events gets [{seq, at, kind, vendor, version, sha256}], nothing personal (outbox.c
+ * says what the hash is of); and its answer, [{seq, leaf}].
+ */
+int registry_leaves(struct registry *r, size_t limit, json_t *events, struct err *err) REGISTRY_CHECKED;
+int registry_leaves_taken(struct registry *r, const json_t *leaves, struct err *err) REGISTRY_CHECKED;
+/* The highest place that was ever told; -1: none. */
+int registry_leaf_taken(struct registry *r, int64_t *leaf, struct err *err) REGISTRY_CHECKED;
+extern const struct registry_word registry_log_words[];	/* audit-events */
 
 #endif

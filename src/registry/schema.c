@@ -264,5 +264,7 @@ const struct store_migration registry_migrations[] = {
 	 "  via TEXT NOT NULL"
 	 ") STRICT;"
 	 "CREATE INDEX canary_hit_token ON canary_hit (token, at);"},
+	/* Of the event's leaf in the transparency log (outbox.c). */
+	{"leaf-salt", "ALTER TABLE outbox ADD COLUMN salt BLOB;"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

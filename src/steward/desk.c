@@ -255,7 +255,7 @@ static const struct registry_word words[] = {
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
 	words, incident_words, notice_words, share_words, api_words, posture_words, assess_words, assurance_words,
-	audit_words, canary_words,
+	audit_words, canary_words, registry_log_words,
 };
 
 static const struct registry_word *word_of(const char *word)

@@ -10,12 +10,14 @@
 #include "config/keys.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "keeper/notary.h"
 #include "ledger/ledger.h"
 #include "steward/office.h"
 
 struct office_ledger {
 	struct ledger_place place;
 	int keys, log, open;
+	int tlog;
 	struct pseudo *subject;
 	struct ledger *l;
 };
@@ -41,7 +43,8 @@ static int open_all(const char *dir, struct office_ledger *o, struct err *err)
 		return -1;
 	close(state);
 	if (open_dir(dir, "state/log/gate", &o->log, err) < 0 || open_dir(dir, "state/ledger", &o->place.dir, err) < 0 ||
-	    open_dir(dir, "state/ledger/open", &o->open, err) < 0 || open_dir(dir, "state/plan", &o->place.plans, err) < 0)
+	    open_dir(dir, "state/ledger/open", &o->open, err) < 0 || open_dir(dir, "state/plan", &o->place.plans, err) < 0 ||
+	    open_dir(dir, "state/tlog", &o->tlog, err) < 0)
 		return -1;
 	if (key_file_read(o->keys, KEY_SIGNING_PUBLIC, o->place.public_key, err) < 0 || key_file_read(o->keys, KEY_SUBJECT, key, err) < 0)
 		return -1;
@@ -55,7 +58,7 @@ static int open_all(const char *dir, struct office_ledger *o, struct err *err)
 int office_ledger_open(const char *dir, struct office_ledger **out, struct err *err)
 {
 	struct office_ledger *o = xcalloc(1, sizeof *o);
-	*o = (struct office_ledger){.place = {.io = &fio_os, .dir = -1, .plans = -1}, .keys = -1, .log = -1, .open = -1};
+	*o = (struct office_ledger){.place = {.io = &fio_os, .dir = -1, .plans = -1}, .keys = -1, .log = -1, .open = -1, .tlog = -1};
 	int r = crypt_init(err);
 	if (r == 0)
 		r = open_all(dir, o, err);
@@ -70,7 +73,7 @@ void office_ledger_close(struct office_ledger **p)
 	struct office_ledger *o = *p;
 	if (!o)
 		return;
-	int fds[] = {o->keys, o->log, o->open, o->place.dir, o->place.plans};
+	int fds[] = {o->keys, o->log, o->open, o->place.dir, o->place.plans, o->tlog};
 	ledger_close(&o->l);
 	pseudo_free(&o->subject);
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
@@ -98,6 +101,22 @@ static int record(struct office_ledger *o, const json_t *request, const char *wh
 	return r;
 }
 
+/* The newest that was signed: what was recorded since the last batch isn't in it yet.  null: there is no log. */
+static json_t *checkpoint(const struct office_ledger *o)
+{
+	struct tlog_place p = {.io = &fio_os, .dir = o->tlog};
+	struct tlog_checkpoint c;
+	struct tlog *l;
+	struct err err;
+	notary_key(o->place.public_key, &p.key);
+	if (tlog_open(&p, &l, &err) < 0)
+		return json_null();
+	tlog_checkpoint_now(l, &c);
+	json_t *j = notary_checkpoint_json(&c);
+	tlog_close(&l);
+	return j;
+}
+
 json_t *office_ledger_do(struct office_ledger *o, const json_t *request, const char *who)
 {
 	const char *word = json_string_value(json_object_get(request, "do"));
@@ -107,6 +126,8 @@ json_t *office_ledger_do(struct office_ledger *o, const json_t *request, const c
 	int r = word && ledger_word(word, &writes) ? 0 : err_set(&err, ERR_INPUT, "the ledger doesn't know the question");
 	if (r == 0)
 		r = writes ? record(o, request, who, answer, &err) : ledger_ask(o->l, request, o->subject, clock_now(), answer, &err);
+	if (r == 0 && json_object_get(answer, "checkpoint"))
+		json_object_set_new(answer, "checkpoint", checkpoint(o));
 	if (r == 0) {
 		json_object_set_new(answer, "ok", json_true());
 		return answer;

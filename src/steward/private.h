@@ -36,6 +36,9 @@ struct steward {
 	uv_timer_t posture;
 	uv_timer_t tick;
 	uint64_t next_id;
+	uint64_t leaves_id;	/* asked of the keeper; 0: nothing */
+	int64_t leaves_ms;
+	bool leaves_told;
 	bool stopping;
 };
 
@@ -85,6 +88,10 @@ void posture_start(struct steward *s);	/* probes that are due, from now on */
 /* desk_tick, once a second from now. */
 void tick_start(struct steward *s);
 void tick_soon(struct steward *s);	/* something changed: not later than now */
+
+/* The outbox to the keeper (leaves.c); once a second. */
+void leaves_tick(struct steward *s);
+void leaves_take(struct steward *s, struct message *m);
 
 int control_start(struct steward *s, int listen_fd, struct err *err) __attribute__((warn_unused_result));
 void control_stop(struct steward *s);

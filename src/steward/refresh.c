@@ -152,10 +152,12 @@ static void on_tick(uv_timer_t *t)
 {
 	struct steward *s = t->data;
 	json_t *vendors = json_array();
-	if (s->stopping)
+	if (s->stopping) {
 		uv_timer_stop(t);
-	else
+	} else {
 		desk_tick(s->registry, clock_now(), vendors);
+		leaves_tick(s);
+	}
 	for (size_t i = 0; i < json_array_size(vendors); i++) {
 		const char *v = json_string_value(json_array_get(vendors, i));
 		if (!on_its_way(s, v))

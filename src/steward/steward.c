@@ -58,7 +58,7 @@ static void on_stop(struct steward *s, struct message *m)
 static const struct {
 	const char *verb;
 	void (*handle)(struct steward *s, struct message *m);
-} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"refreshing", refresh_taken_up}, {"refreshed", refresh_take}, {"answer", count_take}, {"probed", posture_take}, {"stop", on_stop}};
+} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"refreshing", refresh_taken_up}, {"refreshed", refresh_take}, {"answer", count_take}, {"leaves-done", leaves_take}, {"probed", posture_take}, {"stop", on_stop}};
 
 static void on_message(struct message *m, void *arg)
 {

@@ -55,6 +55,8 @@ void message_release(struct message *m);
  *                                                                   refreshed {id, ok, flow, ...} once confirmed
  *   steward -> keeper       question {} + the caller's connection
  *   steward -> keeper       ask {id, request} (ledger.h)            keeper -> steward  answer {id, answer}
+ *   steward -> keeper       leaves {id, taken, events: [{seq, at, kind, vendor, version, sha256}]} (notary.h)
+ *   keeper -> steward       leaves-done {id, ok, leaves: [{seq, leaf}]}
  *   keeper -> steward       contract-get {id, vendor, version}, event {id, seq, ...}
  *   steward -> keeper       contract {id, json, digest} , event-done {id}
  *   keeper -> courier       queue-drop {id, vendor, from, to}       courier -> keeper  queue-done {id, ok, why, dropped}
@@ -79,8 +81,8 @@ int child_key(struct child *c, const char *name, void *out, size_t n, struct err
  * What the supervisor hands out, by role (supervisor.c, hand_outs):
  *   gate     fds listen log plan mark(rw) courier_mark keeper_mark
  *   courier  fds log plan mark courier_mark(rw) own (state/log/courier) queue dead
- *   keeper   fds log plan open (state/ledger/open) ledger cutoff mark keeper_mark(rw)
- *   steward  fds api control registry registry_wal registry_shm (paths only: open settings.registry)
+ *   keeper   fds log plan open (state/ledger/open) ledger tlog cutoff mark keeper_mark(rw)
+ *   steward  fds api control tlog registry registry_wal registry_shm (paths only: open settings.registry)
  *   settings every number of weir.yaml by its name in struct config; gate: tls_cert, tls_key (PEM text), hosts
  *            [{host, vendor}]; steward: registry (absolute path), gate_url, api_url
  * Keys: supervisor/keys.h.

@@ -49,10 +49,12 @@ static const struct {
 	{ROLE_KEEPER, "open", GIVE_DIR, "state/ledger/open", 0},
 	{ROLE_KEEPER, "ledger", GIVE_DIR, "state/ledger", 0},
 	{ROLE_KEEPER, "cutoff", GIVE_CUTOFF, NULL, 0},
+	{ROLE_KEEPER, "tlog", GIVE_DIR, "state/tlog", 0},
 	{ROLE_KEEPER, "mark", GIVE_MARK_RO, NULL, MARK_LOG},
 	{ROLE_KEEPER, "keeper_mark", GIVE_MARK_RW, NULL, MARK_KEEPER},
 	{ROLE_STEWARD, "api", GIVE_API, NULL, 0},
 	{ROLE_STEWARD, "control", GIVE_CONTROL, NULL, 0},
+	{ROLE_STEWARD, "tlog", GIVE_DIR, "state/tlog", 0},
 	{ROLE_STEWARD, "registry", GIVE_FILE, "state/registry.db", 0},
 	{ROLE_STEWARD, "registry_wal", GIVE_FILE, "state/registry.db-wal", 0},
 	{ROLE_STEWARD, "registry_shm", GIVE_FILE, "state/registry.db-shm", 0},
@@ -64,7 +66,7 @@ static const struct {
 	mode_t mode;
 } folders[] = {
 	{"state", 0700}, {"state/log", 0700}, {"state/log/gate", 0700}, {"state/log/courier", 0700}, {"state/queue", 0700},
-	{"state/dead", 0700}, {"state/ledger", 0700}, {"state/ledger/open", 0700}, {"state/plan", 0700}, {"run", 0710},
+	{"state/dead", 0700}, {"state/ledger", 0700}, {"state/ledger/open", 0700}, {"state/plan", 0700}, {"state/tlog", 0700}, {"run", 0710},
 };
 
 /* ---- folder, lock ---------------------------------------------------------------------------------------------- */

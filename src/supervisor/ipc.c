@@ -47,6 +47,8 @@ static const struct {
 	{"question", R(STEWARD), R(KEEPER), 1},
 	{"ask", R(STEWARD), R(KEEPER), 0},
 	{"answer", R(KEEPER), R(STEWARD), 0},
+	{"leaves", R(STEWARD), R(KEEPER), 0},
+	{"leaves-done", R(KEEPER), R(STEWARD), 0},
 	{"probe", R(STEWARD), R(PROBER), 0},
 	{"probed", R(PROBER), R(STEWARD), 0},
 	{"contract-get", R(KEEPER), R(STEWARD), 0},

@@ -281,8 +281,8 @@ static const struct {
 	[ROLE_GATE] = {.dirs = {{"log", true}, {"plan", false}}, .accept = true},
 	[ROLE_COURIER] = {.dirs = {{"log", false}, {"plan", false}, {"own", true}, {"queue", true}, {"dead", true}},
 			  .connect = true, .resolver = true},
-	[ROLE_KEEPER] = {.dirs = {{"log", false}, {"plan", true}, {"open", true}, {"ledger", true}}, .accept = true},
-	[ROLE_STEWARD] = {.dirs = {{"registry", true}, {"registry_wal", true}, {"registry_shm", true}}, .accept = true},
+	[ROLE_KEEPER] = {.dirs = {{"log", false}, {"plan", true}, {"open", true}, {"ledger", true}, {"tlog", true}}, .accept = true},
+	[ROLE_STEWARD] = {.dirs = {{"registry", true}, {"registry_wal", true}, {"registry_shm", true}, {"tlog", false}}, .accept = true},
 	[ROLE_PROBER] = {.connect = true, .resolver = true},
 };
 

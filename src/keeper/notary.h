@@ -1,0 +1,61 @@
+/*
+ * What goes into the transparency log: nothing personal, and a hash of everything that Weir recorded.
+ *
+ * A leaf is one line of JSON, its members in this order and no space between them:
+ *   {"weir":"event","seq":N,"at":SECONDS,"kind":"approve","vendor":"V","version":N,"sha256":HEX}
+ *       an event of the registry: sha256 over a random salt and the event (registry.h, registry_leaves), so that nobody
+ *       can try who or why
+ *   {"weir":"batch","at":S,"from":N,"to":N,"frames":N,"lost":N,"root":HEX}
+ *       frames of state/ledger/open with these numbers: an RFC 6962 tree of (u64 number, u8 type, body), little-endian.
+ *       lost: stretches that can't be read
+ *   {"weir":"day","at":S,"day":"2026-01-15","generation":N,"days":N,"bytes":N,"root":HEX,"sha256":HEX}
+ *       a closed day of the ledger: its file, and the root over its containers.  days: how many files were in the log
+ *       with it, by which a file without a leaf (a crash between the two) or a leaf without a file is noticed
+ *
+ * Where the next batch begins, and which days and events are in, is read from the log itself.  One thread.
+ */
+#ifndef KEEPER_NOTARY_H
+#define KEEPER_NOTARY_H
+
+#include <jansson.h>
+
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "tlog/tlog.h"
+
+#define NOTARY_CHECKED __attribute__((warn_unused_result))
+
+/* The log's key: plans' and checkpoints'; its name, the log's origin, comes from it: "weir-log/" and 16 hex digits. */
+void notary_key(const uint8_t public_key[static 32], struct tlog_key *out);
+
+struct notary;
+struct notary_place {
+	const struct fio *io;
+	int tlog;			/* state/tlog */
+	int open;			/* state/ledger/open */
+	const struct log_mark *mark;	/* of open/ */
+	uint8_t public_key[32];
+	const uint8_t *secret;		/* borrowed */
+};
+/* ERR_CORRUPT, ERR_CRYPTO: damage, or a folder from a backup. */
+int notary_open(const struct notary_place *p, struct notary **out, struct err *err) NOTARY_CHECKED;
+void notary_close(struct notary **n);
+
+/* A leaf for what came to open/ since the last, if anything did.  Leaves added, or -1. */
+int notary_batch(struct notary *n, int64_t at, struct err *err) NOTARY_CHECKED;
+/* A leaf for each closed day that has none.  ERR_CORRUPT: a day's file is gone.  Leaves added, or -1. */
+int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
+/*
+ * events: [{seq, at, kind, vendor, version, sha256}], rising; taken: the highest leaf that the registry was ever told, or
+ * -1.  Fills leaves with [{seq, leaf}]; an event that is in the log already keeps its place.  ERR_CORRUPT: the log is
+ * shorter than it was.
+ */
+int notary_events(struct notary *n, const json_t *events, int64_t taken, json_t *leaves, struct err *err) NOTARY_CHECKED;
+
+/* {"origin", "size", "root"}; the newest. */
+json_t *notary_checkpoint(const struct notary *n);
+json_t *notary_checkpoint_json(const struct tlog_checkpoint *c);
+struct tlog *notary_log(struct notary *n);
+uint64_t notary_size(const struct notary *n);
+
+#endif
