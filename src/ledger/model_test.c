@@ -59,14 +59,20 @@ static void model_expose(struct model *m, int64_t day, int vendor, uint32_t who,
 	m->cell[p][vendor][who].deleted = false;
 }
 
-/* What part p holds of who: does an attested deletion that counts cover it? */
-static bool covered(const struct model *m, int p, int vendor, uint32_t who, int64_t since, int64_t until)
+/* Of two parts, the later one is what an attested deletion in it covers the other by. */
+static int64_t age_of(const struct model *m, int p)
 {
+	return m->day[p] * PARTS + m->generation[p];
+}
+
+/* The newest part with a deletion that counts: it covers itself and those before.  -1: none. */
+static int64_t cover_of(const struct model *m, int vendor, uint32_t who, int64_t since, int64_t until)
+{
+	int64_t newest = -1;
 	for (int i = 0; i < m->parts; i++)
-		if (m->cell[i][vendor][who].deleted && m->day[i] <= until && (since < 0 || m->day[i] < since) &&
-		    (m->day[i] > m->day[p] || (m->day[i] == m->day[p] && m->generation[i] >= m->generation[p])))
-			return true;
-	return false;
+		if (m->cell[i][vendor][who].deleted && m->day[i] <= until && (since < 0 || m->day[i] < since) && age_of(m, i) > newest)
+			newest = age_of(m, i);
+	return newest;
 }
 
 static void model_delete_all(struct model *m, int64_t day, int vendor)
@@ -94,17 +100,16 @@ static void model_people(struct model *m)
 					changed = true;
 				}
 	}
-	for (uint32_t g = 0; g < PEOPLE; g++) {
+	for (uint32_t g = 0; g < PEOPLE; g++)
 		owner[g] = PEOPLE;
-		for (uint32_t i = 0; i < PEOPLE; i++)
-			for (uint32_t k = 0; k < PEOPLE; k++) {
-				if (!m->belongs[i][k] || group[i] == group[k])
-					continue;
-				owns[g] |= group[k] == g;
-				if (group[i] == g)
-					owner[g] = owner[g] == PEOPLE || owner[g] == group[k] ? group[k] : PEOPLE + 1;
-			}
-	}
+	for (uint32_t i = 0; i < PEOPLE; i++)
+		for (uint32_t k = 0; k < PEOPLE; k++) {
+			uint32_t g = group[i];
+			if (!m->belongs[i][k] || g == group[k])
+				continue;
+			owns[group[k]] = true;
+			owner[g] = owner[g] == PEOPLE || owner[g] == group[k] ? group[k] : PEOPLE + 1;
+		}
 	for (uint32_t i = 0; i < PEOPLE; i++) {
 		uint32_t g = group[i];
 		m->person[i] = owns[g] || owner[g] >= PEOPLE ? g : owner[g];
@@ -158,12 +163,13 @@ static void check_blast(struct rig *r, const struct model *m, int vendor, int64_
 	struct crowd affected = {0}, exposed = {0}, fields[PATHS] = {0};
 	json_int_t events = 0;
 	for (uint32_t w = 0; w < PEOPLE; w++) {
+		const int64_t cover = cover_of(m, vendor, w, since, until);
 		uint64_t live = 0;
 		bool ever = false;
 		for (int p = 0; p < m->parts; p++) {
 			uint64_t f = m->day[p] >= from && m->day[p] <= until ? m->cell[p][vendor][w].fields : 0;
 			ever |= f != 0;
-			live |= f && !covered(m, p, vendor, w, since, until) ? f : 0;
+			live |= age_of(m, p) > cover ? f : 0;
 		}
 		if (live)
 			crowd_add(&affected, m, w);
@@ -197,9 +203,10 @@ static void check_category(struct rig *r, const struct model *m, int vendor, con
 	json_t *a = ask(r, json_pack("{s:s, s:s, s:s}", "do", "blast", "vendor", vendors[vendor], "category", category), today), *x;
 	size_t rows = 0, i;
 	for (uint32_t w = 0; w < PEOPLE; w++) {
+		const int64_t cover = cover_of(m, vendor, w, -1, today);
 		bool has = false;
 		for (int p = 0; p < m->parts; p++)
-			has |= m->cell[p][vendor][w].fields & mask && !covered(m, p, vendor, w, -1, today);
+			has |= m->cell[p][vendor][w].fields & mask && age_of(m, p) > cover;
 		if (has)
 			crowd_add(&affected, m, w);
 	}
@@ -224,7 +231,7 @@ static uint64_t of_person(const struct model *m, int part, int vendor, uint32_t 
 		if (m->person[w] != m->person[who] || !m->cell[part][vendor][w].fields)
 			continue;
 		fields |= m->cell[part][vendor][w].fields;
-		*live |= !covered(m, part, vendor, w, -1, INT64_MAX);
+		*live |= age_of(m, part) > cover_of(m, vendor, w, -1, INT64_MAX);
 	}
 	return fields;
 }
