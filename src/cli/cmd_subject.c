@@ -4,6 +4,7 @@
 
 #include "cli/ask.h"
 #include "cli/question.h"
+#include "cli/vendor_id.h"
 
 enum { OPT_DIR, OPT_JSON };
 
@@ -35,11 +36,21 @@ static void print(const json_t *a)
 		printf("\n  %s: %s to %s, %lld days%s\n", text(v, "vendor"), text(v, "first"), text(v, "last"),
 		       (long long)json_integer_value(json_object_get(v, "days")),
 		       json_is_true(json_object_get(v, "attested_deleted")) ? "; attested to have deleted it" : "");
+		if (*text(v, "vendor_id"))
+			printf("    known there as %s\n", text(v, "vendor_id"));
 		names(v, "categories", "categories");
 		names(v, "fields", "fields");
 	}
 	if (i == 0)
 		puts("\n  never seen: no vendor got anything of this subject");
+}
+
+static void name_at_vendors(json_t *answer, const char *dir, const char *id)
+{
+	size_t i;
+	json_t *v;
+	json_array_foreach(json_object_get(answer, "vendors"), i, v)
+		json_object_set_new(v, "vendor_id", vendor_id(dir, text(v, "vendor"), text(answer, "kind"), id));
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -71,6 +82,7 @@ static int run(const struct command *self, int argc, char **argv)
 		return asked_fail(self->name, &err);
 	bool found = json_is_true(json_object_get(answer, "found"));
 	json_object_del(answer, "found");
+	name_at_vendors(answer, dir, id);
 	if (json)
 		ask_print(answer);
 	else
