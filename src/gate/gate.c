@@ -84,6 +84,7 @@ static int prepare_loop(struct gate *g, struct loop *l, struct err *err)
 	gate_loop_init(l);
 	if (http_server_new(&l->uv, g->listen, g->tls, &g->limits, gate_route, l, &l->server, err) != 0)
 		return -1;
+	http_server_on_refusal(l->server, gate_refusal);
 	uv_timer_start(&l->tick, on_loop_tick, TICK_MS, TICK_MS);
 	return 0;
 }

@@ -133,10 +133,34 @@ static void reply(const struct request *r, enum outcome o, uint32_t kept, uint32
 	gate_answer(r->rq, &out);
 }
 
-static void refuse(const struct request *r, enum outcome o, enum count why)
+/* error: for the SDK's developer, what and where and never what stood there; NULL: the protocol's own words. */
+static void refuse(const struct request *r, enum outcome o, enum count why, const char *error)
 {
 	gate_count(r->v->vendor, why, 1);
-	reply(r, o, 0, 0, NULL);
+	reply(r, o, 0, 0, error);
+}
+
+/* A request that can't be read, or is too large.  The message points and doesn't quote (base/err.h). */
+static void refuse_read(const struct request *r, bool large, const struct err *why)
+{
+	struct buf b;
+	buf_init(&b, 512);
+	buf_addf(&b, "weir: %s", why->msg);
+	if (why->off != ERR_NOOFF)
+		buf_addf(&b, ", at byte %zu of the JSON", why->off);
+	char *text = why->msg[0] && !b.over ? arena_strndup(r->rq->arena, (const char *)b.data, b.len) : NULL;
+	buf_release(&b);
+	refuse(r, large ? OUTCOME_TOO_LARGE : OUTCOME_UNREADABLE, large ? COUNT_TOO_LARGE : COUNT_UNREADABLE, text);
+}
+
+static void refuse_closed(const struct request *r, enum outcome o, enum count why)
+{
+	const char *reason = gate_count_reason(why);
+	struct buf b;
+	buf_init(&b, 128);
+	buf_addf(&b, "weir: nothing goes to this vendor now: %s", reason);
+	refuse(r, o, why, arena_strndup(r->rq->arena, (const char *)b.data, b.len));
+	buf_release(&b);
 }
 
 /* ---- what is kept --------------------------------------------------------------------------------------------- */
@@ -290,15 +314,14 @@ static bool decode(struct request *r, struct span path, unsigned method, struct 
 	struct wire_request wire = {.method = method, .path = path, .query = rq->query, .body = rq->body,
 				    .content_type = http_field(rq, "content-type"),
 				    .authorization = http_field(rq, "authorization")};
-	struct err err;
+	struct err err = {.off = ERR_NOOFF};
 	*o = (struct wire_objects){.ndjson = false};
 	int bad = r->v->adapter->decode(r->route, &wire, (size_t)r->l->gate->limits.body_bytes, rq->arena, o, &err);
 	r->style = o->style;
 	r->token = o->token;
 	if (!bad)
 		return true;
-	bool large = err.code == ERR_LIMIT;
-	refuse(r, large ? OUTCOME_TOO_LARGE : OUTCOME_UNREADABLE, large ? COUNT_TOO_LARGE : COUNT_UNREADABLE);
+	refuse_read(r, err.code == ERR_LIMIT, &err);
 	return false;
 }
 
@@ -307,11 +330,11 @@ static bool may_pass(const struct request *r, int64_t now_s)
 	enum outcome outcome;
 	enum count why;
 	if (!gate_plan_passes(r->v, now_s, &outcome, &why)) {
-		refuse(r, outcome, why);
+		refuse_closed(r, outcome, why);
 		return false;
 	}
 	if (courier_mark_is_full(r->l->gate->courier, r->v->vendor->hash)) {
-		refuse(r, OUTCOME_RETRY, COUNT_QUOTA);
+		refuse_closed(r, OUTCOME_RETRY, COUNT_QUOTA);
 		return false;
 	}
 	return true;
@@ -337,8 +360,7 @@ static bool minimise(const struct request *r, const struct wire_objects *o, int6
 			return true;
 		err = (struct err){.code = ERR_LIMIT, .off = ERR_NOOFF};
 	}
-	bool large = is_large(out, &err);
-	refuse(r, large ? OUTCOME_TOO_LARGE : OUTCOME_UNREADABLE, large ? COUNT_TOO_LARGE : COUNT_UNREADABLE);
+	refuse_read(r, is_large(out, &err), &err);
 	return false;
 }
 
@@ -354,7 +376,7 @@ void gate_request(struct loop *l, struct http_request *rq, struct view *v, const
 	if (t.kept)
 		hand_over(&r, &t, now_us);
 	else if (t.unknown && t.unknown == l->out.n)
-		reply(&r, OUTCOME_REJECTED, 0, t.dropped, NULL);
+		reply(&r, OUTCOME_REJECTED, 0, t.dropped, "weir: the token is no source's of this vendor");
 	else
 		reply(&r, OUTCOME_ACCEPTED, 0, t.dropped, NULL);
 }

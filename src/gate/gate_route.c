@@ -21,14 +21,27 @@ static void field(struct fields *f, struct span name, struct span value)
 	f->v[f->n++] = (struct http_header){name, value};
 }
 
-static void cors(const struct http_request *rq, struct fields *f)
+static void cors_of(struct span origin, struct fields *f)
 {
-	struct span origin = http_field(rq, "origin");
 	if (origin.len == 0)
 		return;
 	field(f, SPAN("Access-Control-Allow-Origin"), origin);
 	field(f, SPAN("Access-Control-Allow-Credentials"), SPAN("true"));
 	field(f, SPAN("Vary"), SPAN("Origin"));
+}
+
+static void cors(const struct http_request *rq, struct fields *f)
+{
+	cors_of(http_field(rq, "origin"), f);
+}
+
+/* What the server refuses by itself: without these a browser's SDK sees a network error, and can't halve or give up. */
+size_t gate_refusal(struct span origin, struct http_header out[static HTTP_REFUSAL_FIELDS])
+{
+	struct fields f = {.n = 0};
+	cors_of(origin, &f);
+	memcpy(out, f.v, f.n * sizeof *out);
+	return f.n;
 }
 
 static void send_out(struct http_request *rq, int status, struct fields *f, struct span body)

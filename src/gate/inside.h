@@ -214,6 +214,7 @@ void gate_plans_release(struct gate *g);
 
 /* gate_route.c */
 void gate_route(struct http_request *rq, void *loop);
+size_t gate_refusal(struct span origin, struct http_header out[static HTTP_REFUSAL_FIELDS]);	/* http_refusal */
 /* Sends a wire_reply with the CORS fields that the request asks for. */
 void gate_answer(struct http_request *rq, const struct wire_reply *reply);
 

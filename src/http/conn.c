@@ -18,6 +18,8 @@
 
 enum body_place { BODY_NONE, BODY_INPLACE, BODY_APART, BODY_CHUNKED };
 
+enum spans { SPANS_OFFSETS, SPANS_SETTLED, SPANS_BROKEN };
+
 struct work {
 	struct http_request rq;
 	struct conn *c;
@@ -29,6 +31,7 @@ struct work {
 	struct arena arena;
 	struct http_header *headers;
 	size_t headers_len;
+	enum spans spans;	/* of target and headers; broken: a folded line was met on the way */
 	struct span target;	/* offset until the head is complete */
 	bool target_done;
 	size_t head_extra;	/* bytes of trailers and chunk extensions */
@@ -116,6 +119,7 @@ static void work_reset(struct work *w)
 	w->rs = w->start;
 	w->top = w->headers_len = w->head_extra = w->body_at = w->body_len = 0;
 	w->target = (struct span){NULL, 0};
+	w->spans = SPANS_OFFSETS;
 	w->target_done = false;
 	w->place = BODY_NONE;
 	w->content_length = 0;
@@ -175,6 +179,35 @@ static void finish(struct conn *c, enum conn_end how)
 	c->io->end(c, how);	/* c may be gone */
 }
 
+/*
+ * The Origin of a request that is refused, perhaps before its head is whole: then spans are still offsets.  Empty when it
+ * wasn't read to its end, or stands there twice.
+ */
+static struct span origin_of(const struct conn *c)
+{
+	const struct work *w = c->w;
+	struct span origin = {"", 0};
+	if (!w || w->spans == SPANS_BROKEN)
+		return origin;
+	const char *base = w->spans == SPANS_OFFSETS ? w->in + w->rs : NULL;
+	size_t whole = w->headers_len - (w->spans == SPANS_OFFSETS && c->field_open);
+	for (size_t i = 0; i < whole; i++) {
+		struct span name = w->headers[i].name, value = w->headers[i].value;
+		if (base) {
+			name.at = base + (size_t)name.at;
+			value.at = base + (size_t)value.at;
+		}
+		if (name.len != 6 || strncasecmp(name.at, "origin", 6) != 0 || value.len == 0)
+			continue;
+		if (origin.len)
+			return (struct span){"", 0};
+		origin = value;
+		while (origin.len && (origin.at[origin.len - 1] == ' ' || origin.at[origin.len - 1] == '\t'))
+			origin.len--;
+	}
+	return origin;
+}
+
 static void refuse(struct conn *c, int status)
 {
 	struct http_stats *s = &c->hub->stats;
@@ -184,7 +217,11 @@ static void refuse(struct conn *c, int status)
 		s->refused_limit++;
 	else
 		s->refused_syntax++;
-	struct http_answer a = {.status = status};
+	struct http_header fields[HTTP_REFUSAL_FIELDS];
+	struct span origin = origin_of(c);
+	struct http_answer a = {.status = status, .headers = fields};
+	if (origin.len && c->hub->refusal)
+		a.headers_len = c->hub->refusal(origin, fields);
 	answer_head(c->hub, &a, true, false);
 	struct span out = {(const char *)c->hub->head.data, c->hub->head.len};
 	c->io->send(c, &out, 1);
@@ -292,6 +329,7 @@ static bool same(struct span s, const char *lit)
 static bool settle_spans(struct work *w)
 {
 	const char *base = w->in + w->rs;
+	w->spans = SPANS_BROKEN;
 	w->target.at = base + (size_t)w->target.at;
 	for (size_t i = 0; i < w->headers_len; i++) {
 		struct span *n = &w->headers[i].name, *v = &w->headers[i].value;
@@ -304,6 +342,7 @@ static bool settle_spans(struct work *w)
 		while (v->len && (*v->at == ' ' || *v->at == '\t'))
 			v->at++, v->len--;
 	}
+	w->spans = SPANS_SETTLED;
 	return true;
 }
 

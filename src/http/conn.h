@@ -44,6 +44,7 @@ struct work;
 struct hub {
 	struct http_limits limits;	/* no zeros */
 	http_handler handler;
+	http_refusal refusal;		/* or NULL */
 	void *arg;
 	uv_loop_t *loop;		/* NULL in tests: now_ms is theirs */
 	uint64_t now_ms;

@@ -74,6 +74,15 @@ int http_server_new(uv_loop_t *loop, int listen_fd, struct http_tls *tls, const 
 void http_server_stop(struct http_server *s, uint32_t grace_ms, void (*done)(void *arg), void *arg);
 void http_server_free(struct http_server **s);	/* after done */
 
+/*
+ * Fields for the answers that the server gives by itself (408, 413, 414, 431 ...), which no handler sees.  origin: the
+ * request's Origin, where that much of the head was read, and there was one.  Fills out, returns how many; the values live
+ * until it is called again.  Without it they have none.
+ */
+enum { HTTP_REFUSAL_FIELDS = 8 };
+typedef size_t (*http_refusal)(struct span origin, struct http_header out[static HTTP_REFUSAL_FIELDS]);
+void http_server_on_refusal(struct http_server *s, http_refusal fields);
+
 struct http_stats {
 	uint64_t accepted, requests, refused_syntax, refused_limit, timeouts;
 	uint32_t open;

@@ -617,9 +617,70 @@ static void coded_bodies_are_decoded(void **state)
 	free(zeros);
 }
 
+/* What the server refuses by itself says so to the page that asked, where its Origin was read whole. */
+static size_t fields_of(struct span origin, struct http_header out[static HTTP_REFUSAL_FIELDS])
+{
+	out[0] = (struct http_header){SPAN("Allow"), origin};
+	return 1;
+}
+
+static void origin_of_refusals(void **state)
+{
+	(void)state;
+	char big[5000];
+	memset(big, 'a', sizeof big - 1);
+	big[sizeof big - 1] = 0;
+	const struct http_limits limits = {.head_bytes = 4096, .fields = 4, .body_bytes = 1000};
+	const struct {
+		const char *head, *tail;
+		int status;
+		bool known;
+	} rows[] = {
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: \t http://o \r\nContent-Length: 2000\r\n\r\n", "", 413, true},
+		{"POST / HTTP/1.1\r\nContent-Length: 2000\r\nHost: x\r\noRIGIN:http://o\r\n\r\n", "", 413, true},
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx", "", 400, true},
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nxx", "", 415, true},
+		{"POST / HTTP/1.1\r\nHost: x\r\nHost: y\r\nOrigin: http://o\r\n\r\n", "", 400, true},
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "", 400, true},
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o\r\nX: ", big, 431, true},
+		{"POST / HTTP/1.1\r\nA: x\r\nOrigin: http://o\r\nB: y\r\nC: z\r\nD: z\r\n\r\n", "", 431, true},
+		{"POST / HTTP/1.1\r\nHost: x\r\nX: ", big, 431, false},	/* an Origin behind it isn't read */
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o", big, 431, false},	/* cut off: not what was meant */
+		{"POST / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "", 400, false},
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o\r\nOrigin: http://o\r\nContent-Length: 2000\r\n\r\n", "", 413, false},
+		{"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o\r\n b\r\n\r\n", "", 400, false},
+		{"POST ", big, 414, false},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		for (size_t step = 1; step < 8000; step = step * 7 + 1) {
+			struct mem m;
+			mem_open(&m, &limits);
+			m.hub.refusal = fields_of;
+			feed(&m, rows[i].head, strlen(rows[i].head), step);
+			if (!m.ended)
+				feed(&m, rows[i].tail, strlen(rows[i].tail), step);
+			buf_addc(&m.out, 0);
+			if (first_status(&m) != rows[i].status || (count(&m, "Allow: http://o\r\n") == 1) != rows[i].known || count(&m, "Allow:") > 1)
+				fail_msg("row %zu, step %zu: %s", i, step, (const char *)m.out.data);
+			mem_close(&m);
+		}
+	struct mem m;
+	mem_open(&m, &limits);
+	m.hub.refusal = fields_of;
+	static const char slow[] = "POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://o\r\nX";
+	feed(&m, slow, strlen(slow), 100);
+	m.hub.now_ms += 60000;
+	conn_expired(&m.c);
+	buf_addc(&m.out, 0);
+	assert_int_equal(first_status(&m), 408);
+	assert_int_equal(count(&m, "Allow: http://o\r\n"), 1);
+	mem_close(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(origin_of_refusals),
 		cmocka_unit_test(strict_cases_under_every_split),
 		cmocka_unit_test(smuggled_request_never_reaches_the_handler),
 		cmocka_unit_test(bodies_of_every_size_arrive_whole),

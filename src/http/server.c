@@ -458,6 +458,11 @@ static void on_timer(uv_timer_t *t)
 
 /* ---- the public face ------------------------------------------------------------------------------------------ */
 
+void http_server_on_refusal(struct http_server *s, http_refusal fields)
+{
+	s->hub.refusal = fields;
+}
+
 int http_server_new(uv_loop_t *loop, int listen_fd, struct http_tls *tls, const struct http_limits *l, http_handler h,
 		    void *arg, struct http_server **out, struct err *err)
 {
