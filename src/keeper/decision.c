@@ -215,6 +215,8 @@ static enum flow asked_of(const json_t *answer, const char *name)
 
 enum flow decision_learn(struct decision *d, const json_t *answer)
 {
+	json_int_t serial = json_integer_value(json_object_get(answer, "serial"));
+	d->recorded = serial > 0 ? (uint64_t)serial : 0;
 	d->person = asked_of(answer, "person");
 	d->met = requirements(json_object_get(answer, "met"));
 	d->waivable = requirements(json_object_get(answer, "waivable"));

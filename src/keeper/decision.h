@@ -37,6 +37,7 @@ struct decision {
 	int64_t until;			/* approve with waive: the waiver's end, 24:00 UTC of the day named */
 	uint64_t serial, from, to;	/* drain, drop: inclusive range of sequence numbers */
 	/* approve, as the registry says; the keeper's to fill: */
+	uint64_t recorded;		/* the newest plan that it knows of; 0: none, or it wasn't asked */
 	enum flow person;		/* what a person asks */
 	unsigned met, waivable;		/* requirements that hold; those that a rule which holds now can be set aside by */
 	char unmet[REQUIREMENTS][120];	/* what is found instead; "": nothing */

@@ -273,6 +273,8 @@ static bool make_next(struct keeper *k, struct job *j, enum flow others, struct 
 {
 	struct err err;
 	if (keeper_next(&k->books, &j->d, j->has_now ? &j->now : NULL, others, proposed, &j->then, &err) == 0) {
+		if (!j->has_now && j->d.recorded)
+			say(SAY_ERROR, "plan-lost", "vendor", S(j->d.vendor), "serial", I(j->d.recorded), NULL);
 		j->has_then = true;
 		return true;
 	}

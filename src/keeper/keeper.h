@@ -57,6 +57,7 @@ bool keeper_asks_first(const struct decision *d, const struct plan_file *now);
  * and state it doesn't narrow.  They are read from state/plan/history/VENDOR/, where every signed plan is kept, since
  * frames of a serial several plans ago may still be queued.
  *
+ * ERR_CORRUPT: there was a plan (d->recorded) and now there is none; an approval goes on behind its number.
  * ERR_DENIED: a requirement is unmet, the contract has expired, nothing is approved, the range may not be drained now.
  */
 int keeper_next(const struct keeper_books *b, const struct decision *d, const struct plan_file *now, enum flow others,

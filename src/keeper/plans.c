@@ -482,7 +482,12 @@ static enum flow next_flow(const struct decision *d, const struct plan_file *now
 int keeper_next(const struct keeper_books *b, const struct decision *d, const struct plan_file *now, enum flow others,
 		struct contract **proposed, struct plan_file *next, struct err *err)
 {
-	*next = (struct plan_file){.serial = now ? now->serial + 1 : 1, .at = d->at, .person = next_person(d, now)};
+	/* I4: plan and history may have been removed together; then only the registry remembers. */
+	if (!now && d->recorded && d->kind != DECIDE_APPROVE)
+		return err_set(err, ERR_CORRUPT, "plan %" PRIu64 " of %s was signed, and state/plan doesn't hold it any more: put it back from a "
+			       "backup, or approve a version anew", d->recorded, d->vendor);
+	uint64_t before = now && now->serial > d->recorded ? now->serial : d->recorded;	/* numbers are never given out twice */
+	*next = (struct plan_file){.serial = before + 1, .at = d->at, .person = next_person(d, now)};
 	next->flow = next_flow(d, now, next->person, others);
 	snprintf(next->vendor, sizeof next->vendor, "%s", d->vendor);
 	next->by = xstrdup(d->who);

@@ -62,9 +62,8 @@ static void on_health(struct steward *s, json_t *answers, void *arg)
 {
 	struct http_request *rq = arg;
 	struct buf b;
-	(void)s;
 	buf_init(&b, 0);
-	bool good = truth_health(answers, &b);
+	bool good = truth_health(s->registry, answers, &b);
 	char *body = arena_strndup(rq->arena, (const char *)b.data, b.len);
 	struct span span = {body, body ? b.len : 0};
 	buf_release(&b);

@@ -445,6 +445,7 @@ static int contract_get(struct registry *r, const json_t *body, int64_t at, json
 	enum flow rule = v.asks[ASK_RULE], incident = v.asks[ASK_INCIDENT];
 	json_object_set_new(answer, "others", json_integer(rule > incident ? rule : incident));
 	json_object_set_new(answer, "person", json_integer(v.asks[ASK_PERSON]));
+	json_object_set_new(answer, "serial", json_integer((json_int_t)v.serial));
 	registry_vendor_release(&v);
 	if (version == 0)
 		return 0;

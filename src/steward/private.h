@@ -57,7 +57,7 @@ bool gather_take(struct steward *s, const struct message *m);
  * of the data path doesn't answer; text: "ok", or a line each of what is wrong.  vendors: each vendor of a desk's answer
  * (`vendors`, `vendor`) gets "gate": what happens to its events now, a word, or "unknown" when the gate doesn't answer.
  */
-bool truth_health(const json_t *answers, struct buf *text);
+bool truth_health(struct registry *r, const json_t *answers, struct buf *text);
 void truth_vendors(json_t *answer, const json_t *answers);
 
 /*

@@ -19,10 +19,41 @@ static bool is_fault(const char *does)
 	return strcmp(does, "no_plan") == 0 || strcmp(does, "quota") == 0;
 }
 
-/* False when every vendor that should pass is refused. */
-static bool add_vendors(const json_t *gate, struct buf *out)
+static const json_t *gate_vendor(const json_t *gate, const char *vendor)
 {
-	size_t i, faults = 0, pass = 0;
+	size_t i;
+	json_t *v;
+	json_array_foreach(json_object_get(gate, "vendors"), i, v)
+		if (strcmp(text_of(v, "vendor"), vendor) == 0)
+			return v;
+	return NULL;
+}
+
+struct lost {
+	const json_t *gate;
+	struct buf *out;
+	size_t n;
+};
+
+/* Approved, and the gate has never heard of it: its plan is gone from state/plan. */
+static bool add_lost(void *arg, const struct registry_vendor *v)
+{
+	struct lost *l = arg;
+	if (v->life != LIFE_APPROVED || gate_vendor(l->gate, v->vendor))
+		return true;
+	buf_addf(l->out, "gate: %s is unknown, but plan %llu was signed: state/plan has lost it\n", v->vendor, (unsigned long long)v->serial);
+	l->n++;
+	return true;
+}
+
+/* False when every vendor that should pass is refused. */
+static bool add_vendors(struct registry *r, const json_t *gate, struct buf *out)
+{
+	struct lost l = {.gate = gate, .out = out};
+	struct err err;
+	if (gate && !*text_of(gate, "refuses") && registry_vendors(r, add_lost, &l, &err) < 0)
+		buf_adds(out, "steward: the registry can't be read\n");
+	size_t i, faults = l.n, pass = 0;
 	json_t *v;
 	json_array_foreach(json_object_get(gate, "vendors"), i, v) {
 		const char *does = text_of(v, "does");
@@ -35,7 +66,7 @@ static bool add_vendors(const json_t *gate, struct buf *out)
 	return faults == 0 || pass > 0;
 }
 
-bool truth_health(const json_t *answers, struct buf *text)
+bool truth_health(struct registry *r, const json_t *answers, struct buf *text)
 {
 	struct buf wrong;
 	bool good = true;
@@ -52,7 +83,7 @@ bool truth_health(const json_t *answers, struct buf *text)
 	const char *refuses = text_of(gate, "refuses");
 	if (*refuses)
 		buf_addf(&wrong, "gate: takes no events: %s\n", refuses);
-	good = add_vendors(gate, &wrong) && good && !*refuses;
+	good = add_vendors(r, gate, &wrong) && good && !*refuses;
 	if (good)
 		buf_adds(text, "ok\n");
 	if (wrong.len)
@@ -65,16 +96,12 @@ bool truth_health(const json_t *answers, struct buf *text)
 
 static const char *does_of(const json_t *gate, const char *vendor)
 {
-	size_t i;
-	json_t *v;
 	if (!gate)
 		return "unknown";
 	if (*text_of(gate, "refuses"))
 		return text_of(gate, "refuses");
-	json_array_foreach(json_object_get(gate, "vendors"), i, v)
-		if (strcmp(text_of(v, "vendor"), vendor) == 0)
-			return text_of(v, "does");
-	return "no_plan";
+	const json_t *v = gate_vendor(gate, vendor);
+	return v ? text_of(v, "does") : "no_plan";
 }
 
 static void add_truth(json_t *v, const json_t *gate)
