@@ -17,7 +17,7 @@ enum { FLUSH_BYTES = 1 << 16 };
 
 struct report {
 	bool json, show;
-	unsigned types;
+	uint64_t types;
 	const char *file;
 	size_t line;
 	const char *record;	/* its first byte; offsets count from the first byte of the line that holds them */
@@ -59,7 +59,7 @@ static void add_json(struct report *r, const char *pointer, const struct detect_
 	buf_add_json(b, r->file, strlen(r->file));
 	buf_addf(b, ",\"line\":%zu,\"pointer\":", r->line + r->lines_in);
 	buf_add_json(b, pointer, strlen(pointer));
-	buf_addf(b, ",\"type\":\"%s\",\"tier\":\"%s\",\"start\":%zu,\"end\":%zu,\"score\":%u,\"via\":[", detect_name(h->type),
+	buf_addf(b, ",\"type\":\"%s\",\"tier\":\"%s\",\"start\":%zu,\"end\":%zu,\"score\":%u,\"via\":[", h->kind->name,
 		 tier_names[h->tier], start, end, h->score);
 	add_via(b, h->via, "\"", ",");
 	buf_adds(b, "],\"why\":");
@@ -74,7 +74,7 @@ static void add_json(struct report *r, const char *pointer, const struct detect_
 static void add_text(struct report *r, const char *pointer, const struct detect_hit *h, size_t start, size_t end)
 {
 	struct buf *b = &r->out;
-	buf_addf(b, "%s:%zu:%zu-%zu: %s", r->file, r->line + r->lines_in, start, end, detect_name(h->type));
+	buf_addf(b, "%s:%zu:%zu-%zu: %s", r->file, r->line + r->lines_in, start, end, h->kind->name);
 	if (*pointer) {
 		buf_adds(b, " at ");
 		buf_add_json(b, pointer, strlen(pointer));	/* quoted: no name can move the cursor */
@@ -177,7 +177,7 @@ static int one_file(struct report *r, const char *path)
 	return EXIT_DONE;
 }
 
-static int take_types(const struct command *self, const char *list, unsigned *types)
+static int take_types(const struct command *self, const char *list, uint64_t *types)
 {
 	*types = 0;
 	for (const char *p = list;; p++) {
@@ -185,7 +185,7 @@ static int take_types(const struct command *self, const char *list, unsigned *ty
 		int t = detect_type_of(p, n);
 		if (t < 0)
 			return cli_wrong(self, "unknown type %.*s", (int)n, p);
-		*types |= 1u << t;
+		*types |= DETECT_BIT(t);
 		p += n;
 		if (!*p)
 			return EXIT_DONE;
@@ -241,7 +241,7 @@ const struct command cmd_detect = {
 	"\n"
 	"  --json        a JSON line a hit\n"
 	"  --show        the text that was found, too\n"
-	"  --types LIST  only these, with commas: email phone ipv4 ipv6 iban card us_ssn jwt bearer\n"
+	"  --types LIST  only these, with commas: email, phone, card, key, de_steuerid ... (weir-detect(1) has them all)\n"
 	"\n"
 	"exit status: 0 nothing found, 1 something found, 2 a file can't be read or isn't UTF-8\n"
 	"\n"

@@ -43,7 +43,7 @@ void explain_push_element(struct walk *w)
 }
 
 void explain_note(struct walk *w, const char *action, const char *outcome, const char *reason, struct span category,
-		  unsigned found)
+		  uint64_t found)
 {
 	struct scratch *sc = w->sc;
 	if (sc->notes_len == sc->notes_cap) {
@@ -87,11 +87,11 @@ static void scalar_note(struct walk *w, const struct value *v)
 {
 	struct detect_hit hits[16];
 	struct span text = {v->at, v->len};
-	unsigned found = 0;
+	uint64_t found = 0;
 	if (v->type != '"' || value_text(w, v, false, &text)) {
 		size_t n = detect_maybe(text.at, text.len) ? detect_scan(text.at, text.len, DETECT_ALL, hits, 16) : 0;
 		for (size_t i = 0; i < n; i++)
-			found |= 1u << hits[i].type;
+			found |= DETECT_BIT(hits[i].type);
 	}
 	explain_note(w, "drop", "dropped", "unnamed", SPAN(""), found);
 }

@@ -39,7 +39,7 @@ bool value_text(struct walk *w, const struct value *v, bool lossless, struct spa
 	return pad(b);
 }
 
-bool text_clean(const struct walk *w, struct span text, unsigned types)
+bool text_clean(const struct walk *w, struct span text, uint64_t types)
 {
 	struct detect_hit hit;
 	(void)w;
@@ -74,7 +74,7 @@ static size_t first_points(struct span s, int64_t max)
 }
 
 /* Bits that the detectors look for after act a. */
-static unsigned types_of(const struct walk *w, const struct act *a)
+static uint64_t types_of(const struct walk *w, const struct act *a)
 {
 	if (w->env->detect)
 		return a->detect;
@@ -114,9 +114,9 @@ static void redacted_out(struct walk *w, struct span text, size_t cut, const str
 	size_t at = 0;
 	for (size_t i = 0; i < n && hits[i].start < cut; i++) {
 		text_add(w, text.at + at, hits[i].start - at);
-		buf_adds(b, detect_placeholder(hits[i].type));
+		buf_adds(b, hits[i].kind->placeholder);
 		at = hits[i].end;
-		w->found |= 1u << hits[i].type;
+		w->found |= DETECT_BIT(hits[i].type);
 		w->out->found[hits[i].type]++;
 	}
 	if (at < cut)
@@ -132,7 +132,7 @@ static enum result text_out(struct walk *w, const struct act *a, struct span tex
 {
 	struct detect_hit hits[HITS];
 	size_t cut = first_points(text, a->max), n = 0;
-	unsigned types = types_of(w, a);
+	uint64_t types = types_of(w, a);
 	if (types)
 		n = detect_scan(text.at, text.len, types, hits, HITS);
 	bool hit = n > 0 && hits[0].start < cut;
@@ -157,12 +157,12 @@ static enum result made_out(struct walk *w, const struct act *a, const struct va
 
 /* ---- numbers --------------------------------------------------------------------------------------------------------- */
 
-static bool lexeme_clean(struct walk *w, unsigned types, struct span lexeme)
+static bool lexeme_clean(struct walk *w, uint64_t types, struct span lexeme)
 {
 	struct detect_hit hits[4];
 	size_t n = detect_maybe(lexeme.at, lexeme.len) ? detect_scan(lexeme.at, lexeme.len, types, hits, 4) : 0;
 	for (size_t i = 0; i < n; i++) {
-		w->found |= 1u << hits[i].type;
+		w->found |= DETECT_BIT(hits[i].type);
 		w->out->found[hits[i].type]++;
 	}
 	return n == 0;
@@ -175,7 +175,7 @@ static bool lexeme_clean(struct walk *w, unsigned types, struct span lexeme)
 static bool number_clean(struct walk *w, const struct act *a, struct span lexeme)
 {
 	struct buf *m = &w->sc->made;
-	unsigned types = types_of(w, a);
+	uint64_t types = types_of(w, a);
 	size_t whole = 0;
 	if (!types)
 		return true;

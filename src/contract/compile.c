@@ -355,14 +355,14 @@ static void leaf_for(struct compiler *c, struct node *n, enum object_kind kind, 
 
 /* ---- acts ----------------------------------------------------------------------------------------------------- */
 
-static unsigned detect_of(const struct rule *r)
+static uint64_t detect_of(const struct rule *r)
 {
-	unsigned more = r->detect_off ? 0 : DETECT_ALL;
+	uint64_t more = r->detect_off ? 0 : DETECT_ALL;
 	switch (r->action) {
 	case ACT_REDACT:
 		return r->redact_types | more;
 	case ACT_IP:
-		return more & ~(1u << DETECT_IPV4 | 1u << DETECT_IPV6);	/* a shortened address is what was asked for */
+		return more & ~(DETECT_BIT(DETECT_IPV4) | DETECT_BIT(DETECT_IPV6));	/* a shortened address is what was asked for */
 	case ACT_KEEP:
 	case ACT_MASK:
 	case ACT_URL:

@@ -99,7 +99,7 @@ struct explained {
 	const char *path;		/* canonical path text; key names that carry personal data are shown as [KEY] */
 	const char *action, *outcome, *reason;
 	struct span category;
-	unsigned found;			/* DETECT_* bits */
+	uint64_t found;			/* DETECT_BIT bits */
 };
 
 /*

@@ -44,7 +44,7 @@ struct rule {
 	struct scalar constant;			/* CONST */
 	struct scalar *oneof; size_t oneof_len;	/* ONEOF */
 	enum id_kind kind;			/* PSEUDONYM */
-	unsigned redact_types;			/* REDACT: DETECT_* bits, DETECT_ALL for all */
+	uint64_t redact_types;			/* REDACT: DETECT_BIT bits, DETECT_ALL for all */
 	uint32_t mask_keep;			/* MASK: last N code points stay */
 	enum trunc_unit unit;			/* TRUNCATE */
 	uint8_t ip4_bits;			/* IP: 8, 16 or 24; IPv6 is always /48 */

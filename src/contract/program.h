@@ -23,7 +23,7 @@ struct act {
 	enum id_kind id;
 	unsigned rank;			/* SLOT_ID: place in the table, for the choice of the subject */
 	int leaf;			/* number, -1: nothing leaves here */
-	unsigned detect;		/* DETECT_* bits that the detectors look for in the result */
+	uint64_t detect;		/* DETECT_* bits that the detectors look for in the result */
 	bool repeats;			/* what it makes of a value depends on the value alone, and is worth remembering */
 	int64_t max;
 };
@@ -164,7 +164,7 @@ struct said {
 struct note {	/* a line of --explain, kept until the object's fate is known */
 	const char *path, *action, *outcome, *reason;
 	struct span category;
-	unsigned found;
+	uint64_t found;
 };
 
 struct member {	/* an identifier that a link names */
@@ -205,7 +205,7 @@ struct walk {
 	bool name_ok, link, operation_seen;
 	uint32_t boxes, made;	/* containers that were kept; leaves that the gate added */
 	struct span name;	/* the event's, unescaped, in the arena or input (explain) */
-	unsigned found;		/* by the act that runs now */
+	uint64_t found;		/* by the act that runs now */
 	unsigned subject_rank;	/* best so far; UINT_MAX: none */
 	enum id_kind subject_kind;
 	struct span subject;
@@ -242,7 +242,7 @@ bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t le
 /* Unescaped text of a string; false when lossless is asked for and it holds a lone surrogate.  Lives until the next call. */
 bool value_text(struct walk *w, const struct value *v, bool lossless, struct span *out);
 /* Does this text pass the detectors? */
-bool text_clean(const struct walk *w, struct span text, unsigned types);
+bool text_clean(const struct walk *w, struct span text, uint64_t types);
 
 /* apply_text.c: pure text transformations; each appends to out and returns false for a wrong type. */
 bool time_truncate_number(struct span lexeme, enum trunc_unit unit, struct buf *out);
@@ -258,7 +258,7 @@ bool number_read(struct span lexeme, double *out);
 void explain_push_key(struct walk *w, struct span raw, bool escaped);
 void explain_push_element(struct walk *w);
 void explain_note(struct walk *w, const char *action, const char *outcome, const char *reason, struct span category,
-		  unsigned found);
+		  uint64_t found);
 void explain_flush(struct walk *w);
 /* Reads the value at off like json_skip and notes every scalar in it as unnamed. */
 bool explain_unnamed(struct walk *w, uint32_t off, uint32_t depth, uint32_t *end);

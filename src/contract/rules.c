@@ -109,10 +109,10 @@ static void read_redact(struct reader *r, const struct ynode *v, struct rule *o)
 			WRONG_ARG(r, i, "no detector has this name");
 			if (i->type == YN_SCALAR)
 				hint_nearest(r, i->text, names);
-		} else if (o->redact_types & 1u << t) {
+		} else if (o->redact_types & DETECT_BIT(t)) {
 			FAULT(r, i, duplicate_value, "%s stands twice in redact", names[t]);
 		} else {
-			o->redact_types |= 1u << t;
+			o->redact_types |= DETECT_BIT(t);
 		}
 	}
 }
@@ -223,7 +223,7 @@ static json_t *arg_redact(const struct rule *o)
 		return json_string("all");
 	json_t *l = json_array();
 	for (unsigned t = 0; t < DETECT_TYPES; t++)
-		if (o->redact_types & 1u << t)
+		if (o->redact_types & DETECT_BIT(t))
 			json_array_append_new(l, json_string(detect_name((enum detect_type)t)));
 	return l;
 }

@@ -88,7 +88,7 @@ static bool name_ok(const char *s, size_t n)
 	return !detect_key_name(padded, n) && detect_scan(padded, n, DETECT_ALL, &hit, 1) == 0;
 }
 
-static void note(struct suggestion *s, enum seen_part part, const char *name, unsigned shapes, unsigned found, uint64_t value)
+static void note(struct suggestion *s, enum seen_part part, const char *name, unsigned shapes, uint64_t found, uint64_t value)
 {
 	struct seen_field *f = field_of(s, part, name);
 	if (!f) {
@@ -108,16 +108,16 @@ static void note(struct suggestion *s, enum seen_part part, const char *name, un
 		f->distinct[f->distinct_len++] = value;
 }
 
-static unsigned detected(const char *text, size_t n)
+static uint64_t detected(const char *text, size_t n)
 {
 	enum { HITS = 16 };
 	struct detect_hit hits[HITS];
 	char *padded = xcalloc(1, n + 64);
 	memcpy(padded, text, n);
-	unsigned found = 0;
+	uint64_t found = 0;
 	size_t k = detect_scan(padded, n, DETECT_ALL, hits, HITS);
 	for (size_t i = 0; i < k; i++)
-		found |= 1u << hits[i].type;
+		found |= DETECT_BIT(hits[i].type);
 	free(padded);
 	return found;
 }

@@ -39,7 +39,7 @@ struct seen_field {
 	size_t count;		/* objects it stood in */
 	size_t last;		/* the newest of them */
 	unsigned shapes;
-	unsigned found;		/* DETECT_* bits in its values */
+	uint64_t found;		/* DETECT_BIT bits in its values */
 	uint64_t distinct[DISTINCT_MAX];	/* hashes of different values, while few */
 	unsigned distinct_len;
 };

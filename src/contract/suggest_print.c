@@ -206,7 +206,7 @@ static void add_shape(struct buf *b, const struct seen_field *f)
 		buf_addf(b, ", %u different value%s", f->distinct_len, f->distinct_len == 1 ? "" : "s");
 	between = "; holds ";
 	for (int t = 0; t < DETECT_TYPES; t++) {
-		if (!(f->found & 1u << t))
+		if (!(f->found & DETECT_BIT(t)))
 			continue;
 		buf_addf(b, "%s%s", between, detect_name((enum detect_type)t));
 		between = ", ";
@@ -261,7 +261,7 @@ static bool last_word_is(const char *name, const char *word)
 
 static const char *rule_for_unknown(const struct seen_field *f)
 {
-	if (f->found & 1u << DETECT_EMAIL && f->distinct_len == DISTINCT_MAX && last_word_is(f->name, "email"))
+	if (f->found & DETECT_BIT(DETECT_EMAIL) && f->distinct_len == DISTINCT_MAX && last_word_is(f->name, "email"))
 		return "{domain: true, category: user.contact.email}";
 	for (size_t i = 0; i < sizeof by_word / sizeof *by_word; i++)
 		if (last_word_is(f->name, by_word[i].word))

@@ -12,7 +12,8 @@ struct scan {
 	const uint8_t *t;
 	size_t lo, hi;		/* the region */
 	size_t n;		/* length of the whole text; where an overflowing last hit ends */
-	unsigned types, depth;	/* depth: decodings above this text */
+	uint64_t types;
+	unsigned depth;		/* decodings above this text */
 	struct detect_hit *hits;
 	size_t count, max;
 	size_t inserted;	/* how often a hit was put in */
@@ -29,6 +30,7 @@ struct finding {
 	enum detect_tier tier;
 	uint8_t score;
 	const char *why;
+	const struct detect_kind *kind;	/* NULL: the type's own */
 };
 /* Keeps hits sorted and apart: what overlaps becomes one hit over both, of the stronger (then longer) one's kind. */
 void hit_add(struct scan *s, size_t start, size_t end, const struct finding *f, unsigned via);
@@ -87,7 +89,8 @@ enum may_be { NUMBER_NONE, NUMBER_IPV4, NUMBER_ANY };
 /* digit: first of a run.  ipv4 phone us_ssn card iban */
 void find_number(struct scan *s, size_t digit, enum may_be may);
 void find_email(struct scan *s, size_t sign);	/* @ */
-void find_ipv6(struct scan *s, size_t colon);
+void find_ipv6(struct scan *s, size_t colon);	/* and MAC addresses */
+void find_mac(struct scan *s, size_t p, uint8_t sep);
 void find_word(struct scan *s, size_t letter);	/* jwt bearer */
 
 /* Does one of the words (in lower case, NULL-ended) stand whole within `reach` bytes before p, in any case? */
@@ -105,6 +108,6 @@ void scan_decoded(struct scan *s, size_t p);
 void scan_base64(struct scan *s, size_t start, size_t end);
 
 /* detect.c: for copies made by decode.c; 64 readable bytes behind t. */
-size_t scan_copy(const uint8_t *t, size_t n, unsigned types, unsigned depth, struct detect_hit *hits, size_t max);
+size_t scan_copy(const uint8_t *t, size_t n, uint64_t types, unsigned depth, struct detect_hit *hits, size_t max);
 
 #endif

@@ -278,7 +278,7 @@ static void add_copied(struct scan *s, const struct copy *c, size_t base, size_t
 	if (h->start == 0)
 		while (start > s->lo && inner(s->t[start - 1]))
 			start--;
-	const struct finding f = {h->type, (enum detect_tier)h->tier, h->score, h->why};
+	const struct finding f = {h->type, (enum detect_tier)h->tier, h->score, h->why, h->kind};
 	bool plain = end - start == h->end - h->start;	/* nothing in it was encoded */
 	hit_add(s, start, end, &f, h->via | (plain ? 0u : c->via));
 	if (end > s->decoded_until)
@@ -396,7 +396,7 @@ __attribute__((noinline)) void scan_base64(struct scan *s, size_t start, size_t 
 			size_t len = decode_run(s->t + p, n, out);
 			memset(out + len, 0, PAD);
 			if (pieces(s, out, len, &best)) {
-				const struct finding f = {best.type, (enum detect_tier)best.tier, best.score, best.why};
+				const struct finding f = {best.type, (enum detect_tier)best.tier, best.score, best.why, best.kind};
 				while (at(s, end) == '=')
 					end++;
 				hit_add(s, start, end, &f, best.via | DETECT_VIA_BASE64);

@@ -9,14 +9,12 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "detect/core.h"
+#include "detect/ids.h"
 
-static const struct {
-	const char *name, *placeholder;
-} types_table[DETECT_TYPES] = {
-	[DETECT_EMAIL] = {"email", "[EMAIL]"}, [DETECT_PHONE] = {"phone", "[PHONE]"}, [DETECT_IPV4] = {"ipv4", "[IPV4]"},
-	[DETECT_IPV6] = {"ipv6", "[IPV6]"}, [DETECT_IBAN] = {"iban", "[IBAN]"}, [DETECT_CARD] = {"card", "[CARD]"},
-	[DETECT_US_SSN] = {"us_ssn", "[US_SSN]"}, [DETECT_JWT] = {"jwt", "[JWT]"}, [DETECT_BEARER] = {"bearer", "[BEARER]"},
+static const struct detect_kind types_table[DETECT_TYPES] = {
+#define X(id, name) [DETECT_##id] = {name, "[" #id "]"},
+	DETECT_TYPE_LIST(X)
+#undef X
 };
 
 const char *detect_name(enum detect_type t)
@@ -76,7 +74,8 @@ void hit_add(struct scan *s, size_t start, size_t end, const struct finding *f, 
 		start = s->lo;
 		end = s->hi;
 	}
-	struct detect_hit h = {(uint32_t)start, (uint32_t)end, f->type, (uint8_t)f->tier, f->score, (uint8_t)via, f->why};
+	struct detect_hit h = {.start = (uint32_t)start, .end = (uint32_t)end, .type = f->type, .tier = (uint8_t)f->tier, .score = f->score,
+				.via = (uint8_t)via, .kind = f->kind ? f->kind : &types_table[f->type], .why = f->why};
 	size_t i = s->count, k;
 	while (i > 0 && s->hits[i - 1].end > start)
 		i--;
@@ -102,35 +101,58 @@ void hit_add(struct scan *s, size_t start, size_t end, const struct finding *f, 
 enum { BLOCKS = WINDOW / 64, B64_RUN = 12 };
 
 /*
- * First digits that can begin something: those behind no letter, and for an IBAN those behind exactly two with another
- * digit to follow.  Ids in hex and base64 have digits behind letters all over: here they cost nothing.
+ * First digits that can begin something: those behind no letter; for an IBAN those behind exactly two with another digit
+ * to follow; for a number that begins with capitals those behind one and seven digits long, behind five and four digits
+ * long, and behind six.  Ids in hex and base64 have digits behind letters all over: here they cost nothing.
  */
 struct carry {
-	uint64_t digit, alpha;	/* of the block before */
+	uint64_t digit, alpha, upper;	/* of the block before */
 };
-static uint64_t number_starts(const struct marks *m, struct carry *c, uint64_t iban)
+static inline uint64_t behind_capitals(const struct marks *m, const struct carry *c, uint64_t was, uint64_t alnum)
+{
+#define BACK(now, then, k) (now << (k) | then >> (64 - (k)))
+#define AHEAD(k) (m->digit >> (k) | ~(~(uint64_t)0 >> (k)))	/* what the next block has is not known: let it pass */
+	uint64_t u = BACK(m->upper, c->upper, 1), five_up, two_up = u & BACK(m->upper, c->upper, 2);
+	uint64_t run4 = m->digit & AHEAD(1), found = 0;
+	uint64_t alone = u & ~BACK(alnum, was, 2) & run4;
+	if (alone)
+		found = alone & AHEAD(2) & AHEAD(3) & AHEAD(4) & AHEAD(5) & AHEAD(6);
+	two_up &= BACK(two_up, c->upper, 2);	/* four; too many may pass, from the block before */
+	five_up = two_up & BACK(m->upper, c->upper, 5) & run4;
+	if (five_up)
+		found |= five_up & ((~BACK(alnum, was, 6) & AHEAD(2) & AHEAD(3)) | (BACK(m->upper, c->upper, 6) & ~BACK(alnum, was, 7)));
+	return found;
+}
+
+static uint64_t number_starts(const struct marks *m, struct carry *c, uint64_t iban, uint64_t capitals)
 {
 	uint64_t alpha = m->upper | m->lower, alnum = alpha | m->digit, was = c->alpha | c->digit;
-	uint64_t one = alpha << 1 | c->alpha >> 63, two = alpha << 2 | c->alpha >> 62, three = alnum << 3 | was >> 61;
-	uint64_t first = m->digit & ~(m->digit << 1 | c->digit >> 63);
-	uint64_t again = m->digit >> 1 | (uint64_t)1 << 63;	/* the last bit's neighbour is not known: let it pass */
+	uint64_t one = BACK(alpha, c->alpha, 1), two = BACK(alpha, c->alpha, 2), three = BACK(alnum, was, 3);
+	uint64_t first = m->digit & ~BACK(m->digit, c->digit, 1);
+	uint64_t more = one & two & ~three & AHEAD(1) & iban;
+	if (capitals && m->upper | c->upper)
+		more |= behind_capitals(m, c, was, alnum);
 	c->digit = m->digit;
 	c->alpha = alpha;
-	return first & (~one | (one & two & ~three & again & iban));
+	c->upper = m->upper;
+	return first & (~one | more);
+#undef BACK
+#undef AHEAD
 }
 
 static struct carry carry_before(const struct scan *s, size_t base)
 {
 	struct carry c = {0};
-	for (size_t i = 1; i <= 3 && base - s->lo >= i; i++) {
+	for (size_t i = 1; i <= 7 && base - s->lo >= i; i++) {
 		uint8_t b = s->t[base - i];
+		c.upper |= (uint64_t)is(b, C_UPPER) << (64 - i);
 		c.digit |= (uint64_t)is(b, C_DIGIT) << (64 - i);
 		c.alpha |= (uint64_t)is(b, C_ALPHA) << (64 - i);
 	}
 	return c;
 }
 
-/* Are at least four, seven bits set? */
+/* Are at least four, five, seven bits set? */
 static inline bool four(uint64_t x)
 {
 	x &= x - 1;
@@ -138,12 +160,16 @@ static inline bool four(uint64_t x)
 	return x & (x - 1);
 }
 
+static inline bool five(uint64_t x)
+{
+	return four(x & (x - 1));
+}
+
 static inline bool seven(uint64_t x)
 {
 	x &= x - 1;
 	x &= x - 1;
-	x &= x - 1;
-	return four(x);
+	return five(x);
 }
 
 /*
@@ -154,7 +180,7 @@ enum { SPREAD = 25, SPREAD_IPV4 = 15 };
 static inline enum may_be worth(const struct scan *s, const struct marks *m, bool last, size_t p, unsigned bit)
 {
 	if (is(before(s, p), C_ALPHA))
-		return NUMBER_ANY;	/* an IBAN: the letters were looked at */
+		return NUMBER_ANY;	/* the letters were looked at */
 	uint64_t d = m->digit >> bit, letters = (m->upper | m->lower) >> bit;
 	if (bit > 64 - SPREAD) {
 		if (last && s->hi - p > 64 - bit)
@@ -165,6 +191,10 @@ static inline enum may_be worth(const struct scan *s, const struct marks *m, boo
 	unsigned n = ~d ? (unsigned)__builtin_ctzll(~d) : 64;
 	uint8_t next = at(s, p + n);
 	d &= (letters & -letters) - 1;
+	if (n == 2 && before(s, p) == ' ' && p - s->lo >= 3 && is(before(s, p - 1), C_UPPER) && is(before(s, p - 2), C_UPPER))
+		return NUMBER_ANY;	/* AB 12 34 56 C */
+	if (n == 6 && is(next, C_UPPER) && is(at(s, p + 7), C_DIGIT))
+		return NUMBER_ANY;	/* Finland's and Corsica's letters */
 	if (n < 7 && !is(next, C_SEP) && next != '(' && next != ')')
 		return NUMBER_NONE;
 	if (seven(d & (((uint64_t)1 << SPREAD) - 1)) &&
@@ -184,17 +214,18 @@ static inline bool letters_before(const struct marks *m, size_t b, unsigned bit,
 	return here || (m[b - 1].upper | m[b - 1].lower) >> (64 - NEAR + bit);
 }
 
-static void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks, uint64_t ipv6)
+static void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks, uint64_t colons)
 {
 	struct carry carry = carry_before(s, base);
 	const bool first = base == s->lo;
 	uint64_t email = wanted(s, DETECT_EMAIL) ? ~(uint64_t)0 : 0;
-	uint64_t iban = wanted(s, DETECT_IBAN) ? ~(uint64_t)0 : 0;
+	uint64_t iban = wanted(s, DETECT_IBAN) || wanted(s, DETECT_UK_NINO) ? ~(uint64_t)0 : 0;
+	uint64_t capitals = s->types & ~CORE_TYPES;
 	for (size_t b = 0; b < blocks; b++, base += 64) {
 		uint64_t alnum = m[b].upper | m[b].lower | m[b].digit;
 		uint64_t words = m[b].word & ~(alnum << 1 | (carry.digit | carry.alpha) >> 63);
-		uint64_t starts = number_starts(&m[b], &carry, iban);
-		for (uint64_t todo = starts | (m[b].at & email) | (m[b].colon & ipv6) | words; todo; todo &= todo - 1) {
+		uint64_t starts = number_starts(&m[b], &carry, iban, capitals);
+		for (uint64_t todo = starts | (m[b].at & email) | (m[b].colon & colons) | words; todo; todo &= todo - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t p = base + bit;
 			uint8_t c = s->t[p];
@@ -233,15 +264,36 @@ static inline bool long_run(uint64_t x)
 /* The runs of a text of one block. */
 static void walk_base64_short(struct scan *s, const struct marks *m)
 {
-	uint64_t x = m->base64, starts = twelve(x);
+	uint64_t x = m->base64, alnum = m->upper | m->lower | m->digit, starts = twelve(x);
 	while (starts) {
 		unsigned from = (unsigned)__builtin_ctzll(starts);
 		uint64_t rest = ~(x >> from), run;
 		unsigned len = rest << from ? (unsigned)__builtin_ctzll(rest) : 64 - from;
 		run = (len < 64 ? ((uint64_t)1 << len) - 1 : ~(uint64_t)0) << from;
-		if ((m->upper & run) && (m->lower & run))
+		if (run_matters(s, s->lo + from, s->lo + from + len))
+			find_run(s, s->lo + from, s->lo + from + len);
+		for (uint64_t words = run & alnum & ~(alnum << 1); words; words &= words - 1) {
+			unsigned at = (unsigned)__builtin_ctzll(words);
+			uint64_t after = ~(alnum >> at);
+			size_t word = after << at ? (size_t)__builtin_ctzll(after) : 64 - at;
+			if (token_matters(s, s->lo + at, word))
+				find_token(s, s->lo + at, word);
+		}
+		if ((m->upper & run) && (m->lower & run) && s->depth < DEPTH_MAX)
 			scan_base64(s, s->lo + from, s->lo + from + len);
 		starts &= ~run;
+	}
+}
+
+static void walk_tokens(struct scan *s, size_t start, size_t end)
+{
+	if (run_matters(s, start, end))
+		find_run(s, start, end);
+	for (size_t p = start, to; p < end; p = to + 1) {
+		for (to = p; to < end && is(s->t[to], C_ALNUM);)
+			to++;
+		if (to > p && token_matters(s, p, to - p))
+			find_token(s, p, to - p);
 	}
 }
 
@@ -285,8 +337,11 @@ static void walk_base64(struct scan *s, size_t base, const struct marks *m, size
 					small |= is(s->t[p], C_LOWER);
 					p++;
 				}
-			if (p - start >= B64_RUN && upper && small && start >= *until)
-				scan_base64(s, start, p);
+			if (p - start >= B64_RUN && start >= *until) {
+				walk_tokens(s, start, p);
+				if (upper && small && s->depth < DEPTH_MAX)
+					scan_base64(s, start, p);
+			}
 			if (p > *until)
 				*until = p;
 		}
@@ -309,10 +364,10 @@ struct summary {
 	uint64_t at, colon, word, odd;
 };
 
-/* An IPv6 address has eight groups or "::": in a text of one window, fewer colons can be left out. */
+/* An IPv6 address has eight groups or "::", a MAC address six octets: in a text of one window, fewer colons can be left out. */
 static inline bool colons(uint64_t x)
 {
-	return x & x >> 1 || seven(x);
+	return x & x >> 1 || five(x);
 }
 
 static inline struct summary of_block(const struct marks *m)
@@ -320,12 +375,11 @@ static inline struct summary of_block(const struct marks *m)
 	struct summary r = {.at = m->at, .word = m->word, .odd = m->odd, .colon = colons(m->colon) ? m->colon : 0};
 	if (four(m->digit)) {
 		struct carry none = {0};
-		bool plain = seven(m->digit) || m->dot;
-		uint64_t alpha = m->upper | m->lower, starts = number_starts(m, &none, ~(uint64_t)0);
+		bool plain = five(m->digit & (m->digit - 1)) || m->dot;
+		uint64_t alpha = m->upper | m->lower, starts = number_starts(m, &none, ~(uint64_t)0, ~(uint64_t)0);
 		r.digits = starts & (plain ? starts : alpha << 1);
 	}
-	if (m->upper && m->lower)
-		r.base64 = twelve(m->base64);
+	r.base64 = twelve(m->base64);
 	return r;
 }
 
@@ -333,7 +387,7 @@ static inline struct summary of_block(const struct marks *m)
 static struct summary of_window(const struct marks *m, size_t blocks, bool whole)
 {
 	struct summary r = {.digits = true};
-	uint64_t upper = 0, lower = 0, two = 0, carry = 0;
+	uint64_t two = 0, carry = 0;
 	unsigned count = 0;
 	for (size_t b = 0; b < blocks; b++) {
 		r.at |= m[b].at;
@@ -342,16 +396,13 @@ static struct summary of_window(const struct marks *m, size_t blocks, bool whole
 		if (m[b].colon) {
 			r.colon |= m[b].colon;
 			two |= m[b].colon & (m[b].colon << 1 | carry);
-			for (uint64_t x = m[b].colon; x && count < 7; x &= x - 1)
+			for (uint64_t x = m[b].colon; x && count < 5; x &= x - 1)
 				count++;
 		}
 		carry = m[b].colon >> 63;
-		upper |= m[b].upper;
-		lower |= m[b].lower;
 		r.base64 |= long_run(m[b].base64);
 	}
-	r.base64 &= upper && lower;
-	if (whole && !two && count < 7)
+	if (whole && !two && count < 5)
 		r.colon = 0;
 	return r;
 }
@@ -365,14 +416,12 @@ static void walk_window(struct scan *s, size_t w, const struct marks *m, size_t 
 			size_t *base64_until)
 {
 	if (plain_candidate(r))
-		walk_candidates(s, w, m, blocks, r->colon && wanted(s, DETECT_IPV6) ? ~(uint64_t)0 : 0);
-	if (s->depth == DEPTH_MAX)
-		return;
+		walk_candidates(s, w, m, blocks, r->colon && (wanted(s, DETECT_IPV6) || wanted(s, DETECT_MAC)) ? ~(uint64_t)0 : 0);
 	if (r->base64 && s->hi - s->lo <= 64)
 		walk_base64_short(s, m);
 	else if (r->base64)
 		walk_base64(s, w, m, blocks, base64_until);
-	if (r->odd)
+	if (r->odd && s->depth < DEPTH_MAX)
 		walk_encoded(s, w, m, blocks);
 }
 
@@ -436,7 +485,7 @@ static void settle(struct scan *s)
 	s->greedy = false;
 }
 
-size_t scan_copy(const uint8_t *t, size_t n, unsigned types, unsigned depth, struct detect_hit *hits, size_t max)
+size_t scan_copy(const uint8_t *t, size_t n, uint64_t types, unsigned depth, struct detect_hit *hits, size_t max)
 {
 	struct scan s = {.t = t, .n = n, .types = types, .depth = depth, .hits = hits, .max = max};
 	scan_region(&s, 0, n);
@@ -446,7 +495,7 @@ size_t scan_copy(const uint8_t *t, size_t n, unsigned types, unsigned depth, str
 }
 
 /* Most strings are short and hold nothing: they leave here after one look at their marks. */
-static size_t scan_short(const uint8_t *t, size_t n, unsigned types, struct detect_hit *hits, size_t max)
+static size_t scan_short(const uint8_t *t, size_t n, uint64_t types, struct detect_hit *hits, size_t max)
 {
 	struct marks m;
 	size_t base64_until = 0;
@@ -462,7 +511,7 @@ static size_t scan_short(const uint8_t *t, size_t n, unsigned types, struct dete
 	return s.count;
 }
 
-size_t detect_scan(const char *text, size_t n, unsigned types, struct detect_hit *hits, size_t max)
+size_t detect_scan(const char *text, size_t n, uint64_t types, struct detect_hit *hits, size_t max)
 {
 	must(max > 0 && n < UINT32_MAX);
 	if (n == 0)

@@ -12,18 +12,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* At most 64: sets of them are bits of a uint64_t.  Numbers of countries stand as CC_NAME (catalog/detectors/ids.yaml). */
+#define DETECT_TYPE_LIST(X) \
+	X(EMAIL, "email") X(PHONE, "phone") X(IPV4, "ipv4") X(IPV6, "ipv6") X(IBAN, "iban") X(CARD, "card") X(US_SSN, "us_ssn") \
+	X(JWT, "jwt") X(BEARER, "bearer") X(MAC, "mac") X(KEY, "key") X(CRYPTO, "crypto") X(VIN, "vin") X(IMEI, "imei") \
+	X(ICCID, "iccid") X(DOB, "dob") X(US_ITIN, "us_itin") X(UK_NHS, "uk_nhs") X(UK_NINO, "uk_nino") X(ES_NIF, "es_nif") \
+	X(IT_CF, "it_cf") X(DE_STEUERID, "de_steuerid") X(FR_NIR, "fr_nir") X(PL_PESEL, "pl_pesel") X(NL_BSN, "nl_bsn") \
+	X(BE_NN, "be_nn") X(PT_NIF, "pt_nif") X(SE_PNR, "se_pnr") X(FI_HETU, "fi_hetu") X(NO_FNR, "no_fnr") X(DK_CPR, "dk_cpr") \
+	X(IE_PPS, "ie_pps") X(RO_CNP, "ro_cnp") X(CZ_RC, "cz_rc") X(BG_EGN, "bg_egn") X(HR_OIB, "hr_oib") X(LT_EE, "lt_ee") \
+	X(CH_AHV, "ch_ahv") X(BR_CPF, "br_cpf") X(BR_CNPJ, "br_cnpj") X(IN_AADHAAR, "in_aadhaar") X(IN_PAN, "in_pan") \
+	X(AU_TFN, "au_tfn") X(AU_MEDICARE, "au_medicare") X(AU_ABN, "au_abn") X(SG_NRIC, "sg_nric") X(CA_SIN, "ca_sin") \
+	X(ZA_ID, "za_id") X(TR_TCKN, "tr_tckn") X(KR_RRN, "kr_rrn") X(TH_ID, "th_id") X(CN_RIC, "cn_ric") X(JP_MY, "jp_my") \
+	X(IL_ID, "il_id")
 enum detect_type {
-	DETECT_EMAIL, DETECT_PHONE, DETECT_IPV4, DETECT_IPV6, DETECT_IBAN, DETECT_CARD, DETECT_US_SSN, DETECT_JWT,
-	DETECT_BEARER, DETECT_TYPES
+#define X(id, name) DETECT_##id,
+	DETECT_TYPE_LIST(X)
+#undef X
+	DETECT_TYPES
 };
 
-enum detect_tier { DETECT_STRONG, DETECT_WEAK };	/* weak fires only with context; the core has mostly strong ones */
+enum detect_tier { DETECT_STRONG, DETECT_WEAK };	/* weak fires only with a word that says what the number is */
+
+/* What a hit is called: a type's own name, or a family of it ("key.aws", "crypto.btc"). */
+struct detect_kind {
+	const char *name, *placeholder;	/* "email", "[EMAIL]" */
+};
 
 struct detect_hit {
 	uint32_t start, end;
 	enum detect_type type;
 	uint8_t tier, score;	/* 0..100 */
 	uint8_t via;		/* DETECT_VIA_* decodings that led to it */
+	const struct detect_kind *kind;	/* static */
 	const char *why;	/* rule in words, static: "Luhn and issuer prefix" */
 };
 enum {
@@ -40,7 +60,8 @@ const char *detect_placeholder(enum detect_type t);
 int detect_type_of(const char *name, size_t n);
 
 /* Bit t set: look for type t.  All of them: */
-#define DETECT_ALL ((1u << DETECT_TYPES) - 1)
+#define DETECT_BIT(t) ((uint64_t)1 << (t))
+#define DETECT_ALL (DETECT_BIT(DETECT_TYPES) - 1)
 
 /*
  * Find at most max hits in text; returns how many.  When more would be found, the last one reaches to n, so that
@@ -48,7 +69,7 @@ int detect_type_of(const char *name, size_t n);
  * looked at again before this returns.  64 readable bytes must follow the text (as for detect_maybe), max is at least 1
  * and the text is under 4 GiB: both asserted.  Any thread.
  */
-size_t detect_scan(const char *text, size_t n, unsigned types, struct detect_hit *hits, size_t max);
+size_t detect_scan(const char *text, size_t n, uint64_t types, struct detect_hit *hits, size_t max);
 /* Cheap first look: false means that detect_scan would find nothing. */
 bool detect_maybe(const char *text, size_t n);
 

@@ -27,7 +27,7 @@ static char *padded(const char *text, size_t n)
 	return p;
 }
 
-static struct buf redact(const char *text, size_t n, unsigned types, unsigned *via)
+static struct buf redact(const char *text, size_t n, uint64_t types, unsigned *via)
 {
 	struct detect_hit hits[MAX];
 	char *p = padded(text, n);
@@ -351,9 +351,9 @@ static void only_asked_types(void **state)
 	(void)state;
 	unsigned via;
 	static const char text[] = "ann@example.org 203.0.113.9";
-	struct buf a = redact(text, sizeof text - 1, 1u << DETECT_EMAIL, &via);
+	struct buf a = redact(text, sizeof text - 1, DETECT_BIT(DETECT_EMAIL), &via);
 	assert_string_equal((char *)a.data, "[EMAIL] 203.0.113.9");
-	struct buf b = redact(text, sizeof text - 1, 1u << DETECT_IPV4, &via);
+	struct buf b = redact(text, sizeof text - 1, DETECT_BIT(DETECT_IPV4), &via);
 	assert_string_equal((char *)b.data, "ann@example.org [IPV4]");
 	struct buf c = redact(text, sizeof text - 1, 0, &via);
 	assert_string_equal((char *)c.data, text);

@@ -6,7 +6,7 @@
  * A checksum alone is not enough (one random number in ten passes Luhn), so ungrouped numbers need an issuer's prefix
  * and length, or a word that says what they are.
  */
-#include "detect/core.h"
+#include "detect/ids.h"
 
 enum { RUN_MAX = 20 };	/* longer than anything known here */
 
@@ -70,7 +70,7 @@ static bool after_product(const struct scan *s, size_t p)
 /* 1 a hit, 0 no; -1 four numbers that are something else (a version). */
 static int ipv4(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_IPV4, DETECT_STRONG, 75, "four numbers to 255, not after a version's name"};
+	static const struct finding f = {DETECT_IPV4, DETECT_STRONG, 75, "four numbers to 255, not after a version's name", NULL};
 	unsigned octet[4];
 	size_t i = p;
 	if (before(s, p) == '.' && goes_on_left(s, p))
@@ -148,7 +148,7 @@ static bool country_code(const struct digits *g)
 
 static bool phone_plus(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_PHONE, DETECT_STRONG, 90, "+, country code, 8 to 15 digits"};
+	static const struct finding f = {DETECT_PHONE, DETECT_STRONG, 90, "+, country code, 8 to 15 digits", NULL};
 	struct digits g;
 	size_t start = p - 1;
 	if (is(before(s, start), C_ALNUM))
@@ -163,7 +163,7 @@ static bool phone_plus(struct scan *s, size_t p)
 /* (212) 555-0123, 212-555-0123, 212.555.0123, 1-212-555-0123; with blanks only behind a bracket or a 1. */
 static bool phone_nanp(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_PHONE, DETECT_STRONG, 80, "area code, exchange, number of the NANP"};
+	static const struct finding f = {DETECT_PHONE, DETECT_STRONG, 80, "area code, exchange, number of the NANP", NULL};
 	bool bracket = before(s, p) == '(' && at(s, p + 3) == ')';
 	size_t start = bracket ? p - 1 : p, i = p + 3;
 	uint8_t first = at(s, i);
@@ -202,7 +202,7 @@ static bool phone_nanp(struct scan *s, size_t p)
 
 static bool phone_named(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_PHONE, DETECT_WEAK, 60, "7 to 15 digits behind a word for telephone"};
+	static const struct finding f = {DETECT_PHONE, DETECT_WEAK, 60, "7 to 15 digits behind a word for telephone", NULL};
 	static const char *const words[] = {"phone", "phonenumber", "telephone", "tel", "telefon", "telefono", "telefone",
 					    "mobile", "mobil", "cell", "cellphone", "handy", "fax", "whatsapp", "sms", NULL};
 	struct digits g;
@@ -232,8 +232,8 @@ static bool issued(unsigned area, unsigned group, unsigned serial)
 
 static bool ssn(struct scan *s, size_t p)
 {
-	static const struct finding dashed = {DETECT_US_SSN, DETECT_STRONG, 90, "3-2-4 digits, issued area, group and serial"};
-	static const struct finding other = {DETECT_US_SSN, DETECT_STRONG, 75, "3 2 4 digits, issued area, group and serial"};
+	static const struct finding dashed = {DETECT_US_SSN, DETECT_STRONG, 90, "3-2-4 digits, issued area, group and serial", NULL};
+	static const struct finding other = {DETECT_US_SSN, DETECT_STRONG, 75, "3 2 4 digits, issued area, group and serial", NULL};
 	uint8_t sep = at(s, p + 3);
 	size_t end = p + 11;
 	if (!is(sep, C_SEP) || run(s, p + 4) != 2 || at(s, p + 6) != sep || run(s, p + 7) != 4)
@@ -250,7 +250,7 @@ static bool ssn(struct scan *s, size_t p)
 
 static bool ssn_named(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_US_SSN, DETECT_WEAK, 70, "nine digits behind a word for social security"};
+	static const struct finding f = {DETECT_US_SSN, DETECT_WEAK, 70, "nine digits behind a word for social security", NULL};
 	static const char *const words[] = {"ssn", "socialsecurity", "social", NULL};
 	if (!word_ends(s, p + 9) || !issued(value(s, p, 3), value(s, p + 3, 2), value(s, p + 5, 4)) || !behind(s, p, NEAR, words))
 		return false;
@@ -345,7 +345,7 @@ static bool fits(const struct pan *g, const struct shape *f, unsigned *n)
 
 static bool card_grouped(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_CARD, DETECT_STRONG, 100, "groups as on a card, issuer prefix and length, Luhn"};
+	static const struct finding f = {DETECT_CARD, DETECT_STRONG, 100, "groups as on a card, issuer prefix and length, Luhn", NULL};
 	struct pan g;
 	unsigned n;
 	if (at(s, p) < '2' || at(s, p) > '8')
@@ -368,7 +368,7 @@ static bool card_grouped(struct scan *s, size_t p)
 /* 4 1 1 1 ... and 41 11 ...: one digit or two at a time, when that is all of it. */
 static bool card_spelled(struct scan *s, size_t p, unsigned each)
 {
-	static const struct finding f = {DETECT_CARD, DETECT_STRONG, 80, "a card's digits one by one, issuer prefix and length, Luhn"};
+	static const struct finding f = {DETECT_CARD, DETECT_STRONG, 80, "a card's digits one by one, issuer prefix and length, Luhn", NULL};
 	struct pan g;
 	if (goes_on_left(s, p))
 		return false;
@@ -387,8 +387,8 @@ static bool card_spelled(struct scan *s, size_t p, unsigned each)
 
 static bool card_bare(struct scan *s, size_t p, unsigned n)
 {
-	static const struct finding alone = {DETECT_CARD, DETECT_STRONG, 85, "14 to 16 digits, issuer prefix and length, Luhn"};
-	static const struct finding named = {DETECT_CARD, DETECT_WEAK, 80, "issuer prefix and length, Luhn, behind a word for card"};
+	static const struct finding alone = {DETECT_CARD, DETECT_STRONG, 85, "14 to 16 digits, issuer prefix and length, Luhn", NULL};
+	static const struct finding named = {DETECT_CARD, DETECT_WEAK, 80, "issuer prefix and length, Luhn, behind a word for card", NULL};
 	static const char *const words[] = {"card", "cardnumber", "creditcard", "credit", "debit", "pan", "cc", "ccnum", "visa",
 					    "mastercard", "maestro", "amex", "karte", "carte", "tarjeta", "carta", NULL};
 	uint8_t d[PAN_MAX];
@@ -439,28 +439,30 @@ static uint64_t mod97_add(uint64_t sum, uint8_t c)
 	return is(c, C_DIGIT) ? sum * 10 + (uint64_t)(c - '0') : sum * 100 + (uint64_t)((c | 0x20) - 'a' + 10);
 }
 
-static void iban(struct scan *s, size_t p)
+static bool iban(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_IBAN, DETECT_STRONG, 100, "country's length, mod-97 check digits"};
+	static const struct finding f = {DETECT_IBAN, DETECT_STRONG, 100, "country's length, mod-97 check digits", NULL};
 	if (p < s->lo + 2 || !is(before(s, p - 1), C_ALPHA) || is(before(s, p - 2), C_ALNUM))
-		return;
+		return false;
 	uint8_t a = s->t[p - 2], b = s->t[p - 1];
 	unsigned length = iban_length[((a & 0xdfu) - 'A') * 26 + ((b & 0xdfu) - 'A')], n = 4;
 	size_t i = p + 2;
 	uint64_t sum = 0;
 	if (!length)
-		return;
+		return false;
 	while (n < length) {
 		size_t j = i + (is(at(s, i), C_SEP) ? 1 : 0);
 		if (!is(at(s, j), C_ALNUM))
-			return;
+			return false;
 		sum = mod97_add(sum, s->t[j]);
 		i = j + 1;
 		n++;
 	}
 	sum = mod97_add(mod97_add(mod97_add(mod97_add(sum, a), b), s->t[p]), s->t[p + 1]);
-	if (sum % 97 == 1 && word_ends(s, i))
-		found(s, p - 2, i, &f);
+	if (sum % 97 != 1 || !word_ends(s, i))
+		return false;
+	found(s, p - 2, i, &f);
+	return true;
 }
 
 /* ---- one run of digits ------------------------------------------------------------------------------------------ */
@@ -492,8 +494,8 @@ void find_number(struct scan *s, size_t p, enum may_be may)
 	uint8_t prev = before(s, p);
 	unsigned n = run(s, p);
 	if (is(prev, C_ALPHA)) {
-		if (n >= 2 && wanted(s, DETECT_IBAN))
-			iban(s, p);
+		if (n < 2 || !wanted(s, DETECT_IBAN) || !iban(s, p))
+			find_lettered_id(s, p);
 		return;
 	}
 	if (n <= 3 && at(s, p + n) == '.' && wanted(s, DETECT_IPV4) && ipv4(s, p) != 0)
@@ -501,6 +503,8 @@ void find_number(struct scan *s, size_t p, enum may_be may)
 	if (may == NUMBER_IPV4)
 		return;
 	if (prev == '+' && wanted(s, DETECT_PHONE) && phone_plus(s, p))
+		return;
+	if (s->types & ~CORE_TYPES && (find_id(s, p, n) || (n == 2 && prev == ' ' && find_lettered_id(s, p))))
 		return;
 	if (by_length(s, p, n))
 		return;

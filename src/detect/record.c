@@ -24,14 +24,14 @@ void detect_record_release(struct detect_record *r)
 struct walk {
 	struct detect_record *r;
 	const char *text;
-	unsigned types;
+	uint64_t types;
 	detect_record_fn *each;
 	void *arg;
 	size_t key_at, key_len;	/* of the nearest name, in r->keys */
 };
 
 /* Every hit has at least six bytes (a@b.cd), so this many always suffice. */
-static size_t scan(struct detect_record *r, const char *t, size_t n, unsigned types)
+static size_t scan(struct detect_record *r, const char *t, size_t n, uint64_t types)
 {
 	size_t need = n / 6 + 2;
 	if (need > r->hits_cap) {
@@ -209,7 +209,7 @@ static const char *walk_value(struct walk *w, const char *p)	/* returns what sta
 	return blank(p + n);
 }
 
-bool detect_record_scan(struct detect_record *r, const char *text, size_t n, unsigned types, detect_record_fn *each, void *arg)
+bool detect_record_scan(struct detect_record *r, const char *text, size_t n, uint64_t types, detect_record_fn *each, void *arg)
 {
 	struct walk w = {.r = r, .text = text, .types = types, .each = each, .arg = arg};
 	const struct json_limits limits = {.depth = JSON_DEPTH_MAX};

@@ -33,6 +33,6 @@ typedef void detect_record_fn(void *arg, const char *pointer, const struct detec
  * True when the text is JSON (an object, an array or a string: RFC 8259, 256 levels), false when it was taken as plain
  * text; its pointer is "".
  */
-bool detect_record_scan(struct detect_record *r, const char *text, size_t n, unsigned types, detect_record_fn *each, void *arg);
+bool detect_record_scan(struct detect_record *r, const char *text, size_t n, uint64_t types, detect_record_fn *each, void *arg);
 
 #endif

@@ -154,7 +154,7 @@ static bool is_dsn(const struct scan *s, size_t start, size_t sign)
 
 void find_email(struct scan *s, size_t sign)
 {
-	static const struct finding f = {DETECT_EMAIL, DETECT_STRONG, 95, "local part, @, host name with a top-level domain"};
+	static const struct finding f = {DETECT_EMAIL, DETECT_STRONG, 95, "local part, @, host name with a top-level domain", NULL};
 	size_t start = local_part(s, sign);
 	if (start == sign)
 		start = quoted_part(s, sign);
@@ -220,9 +220,9 @@ static bool personal6(const struct scan *s, size_t p)
 	       (a == 'f' && b == 'e' && (c == '8' || c == '9' || c == 'a' || c == 'b'));
 }
 
-void find_ipv6(struct scan *s, size_t colon)
+static void ipv6(struct scan *s, size_t colon)
 {
-	static const struct finding f = {DETECT_IPV6, DETECT_STRONG, 90, "eight groups or ::, global, unique local or link-local"};
+	static const struct finding f = {DETECT_IPV6, DETECT_STRONG, 90, "eight groups or ::, global, unique local or link-local", NULL};
 	if (colon < s->colons_until || !(colon_or_hex(at(s, colon + 1)) && colon_or_hex(before(s, colon))))
 		return;
 	size_t g = colon;
@@ -248,6 +248,14 @@ void find_ipv6(struct scan *s, size_t colon)
 		g = end > g ? end : g + 1;
 	}
 	s->colons_until = g;
+}
+
+void find_ipv6(struct scan *s, size_t colon)
+{
+	if (wanted(s, DETECT_MAC) && colon >= s->lo + 2 && at(s, colon + 3) == ':')
+		find_mac(s, colon - 2, ':');
+	if (wanted(s, DETECT_IPV6))
+		ipv6(s, colon);
 }
 
 /* ---- JWT -------------------------------------------------------------------------------------------------------- */
@@ -278,7 +286,7 @@ static bool looks_like_jwt(const struct scan *s, size_t start, size_t end)
 
 static void jwt(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_JWT, DETECT_STRONG, 100, "JOSE header with alg and a payload, or eyJ.eyJ"};
+	static const struct finding f = {DETECT_JWT, DETECT_STRONG, 100, "JOSE header with alg and a payload, or eyJ.eyJ", NULL};
 	if (p < s->jwt_until || is(before(s, p), C_TOKEN))
 		return;
 	size_t start = p, end, found = 0;
@@ -308,7 +316,7 @@ static bool token68(uint8_t c)	/* RFC 6750 2.1 */
 
 static void bearer(struct scan *s, size_t p)
 {
-	static const struct finding f = {DETECT_BEARER, DETECT_STRONG, 90, "Bearer and a token that no word looks like"};
+	static const struct finding f = {DETECT_BEARER, DETECT_STRONG, 90, "Bearer and a token that no word looks like", NULL};
 	if (p < s->bearer_until || p + 6 > s->hi || !same_word(s->t + p, 6, "bearer") || is(before(s, p), C_ALNUM))
 		return;
 	size_t start = p + 6;
