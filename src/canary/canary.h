@@ -15,28 +15,34 @@
 #include "contract/contract.h"
 #include "registry/registry.h"
 
-enum { CANARY_TOKEN = 20, CANARY_VALUE_MAX = 200, CANARY_PATH_MAX = 200 };
+enum { CANARY_TOKEN = 20, CANARY_VALUE_MAX = 200, CANARY_PATH_MAX = 200, CANARY_PLACE_TEXT_MAX = 4 * (CANARY_PATH_MAX + 2) };
 
 void canary_token(char out[static CANARY_TOKEN + 1]);	/* random */
 /* The first token in a text, at a label's border: 20 letters.  False: none. */
 bool canary_find_token(struct span text, char out[static CANARY_TOKEN + 1]);
 
 struct canary_place {
-	char path[CANARY_PATH_MAX];	/* "properties.$referrer" */
+	char path[CANARY_PATH_MAX];	/* "properties.$referrer", of a profile "$initial_referrer" or "$distinct_id" */
 	char value[CANARY_VALUE_MAX];	/* what was put there */
 	const char *form;		/* "address", "link", "link-host", "address-domain" */
-	struct buf event;		/* the whole event, as an SDK sends it, closed with 0 */
+};
+enum { CANARY_OBJECTS = 2, CANARY_PLACES = 2 * CANARY_OBJECTS };
+struct canary_found {
+	struct canary_place v[CANARY_PLACES];
+	size_t n;
+	struct buf object[CANARY_OBJECTS];	/* an event, a profile update; empty: nothing of it carries a token */
 };
 /*
- * Tries every plain property that the contract names, with every form.  web: "http://HOST:PORT"; mail: a domain.
- * source: the source's token, or NULL.  1: found and *out filled (release it), 0: nothing lets a token through, -1.
+ * Tries the identifier itself and every plain property of events, and the same of profiles, with every form; the event and
+ * the profile are of one person.  web: "http://HOST:PORT"; mail: a domain.  source: the source's token, or NULL.
+ * 1: found, 0: nothing lets a token through, -1.  Release *out in any case.
  */
 int canary_find(const struct contract *c, const char *token, const char *web, const char *mail, const char *source,
-		struct canary_place *out, struct err *err);
-void canary_place_release(struct canary_place *p);
+		struct canary_found *out, struct err *err);
+void canary_found_release(struct canary_found *f);
 
 /*
- * canary-plant {vendor, token, place, form}   before it is sent
+ * canary-plant {vendor, token, place, form}   before it is sent; place: one path, or several with ", " between
  * canary-list {}
  * canary-hit {token, via}                     ERR_NOTFOUND for a token nobody planted
  */

@@ -22,14 +22,17 @@ static const char *text_of(const json_t *request, const char *name, size_t max)
 static int plant(struct registry *r, const json_t *request, const char *who, int64_t at, json_t *answer, struct err *err)
 {
 	const char *vendor = text_of(request, "vendor", VENDOR_MAX), *token = json_string_value(json_object_get(request, "token"));
-	const char *place = text_of(request, "place", CANARY_PATH_MAX), *form = text_of(request, "form", 32);
+	const char *place = text_of(request, "place", CANARY_PLACE_TEXT_MAX), *form = text_of(request, "form", 32);
 	struct registry_vendor v;
 	struct store *s = registry_store(r);
 	if (!vendor || !token_ok(token) || !place || !form)
 		return err_set(err, ERR_INPUT, "a canary has a vendor, a token, a place and a form");
 	if (registry_vendor(r, vendor, &v, err) < 0)
 		return -1;
+	enum flow flow = registry_flow(&v);
 	registry_vendor_release(&v);
+	if (flow >= FLOW_SUSPENDED)	/* it would be noted as planted, and never arrive */
+		return err_set(err, ERR_DENIED, "%s is %s: nothing reaches it", vendor, flow == FLOW_SUSPENDED ? "suspended" : "quarantined");
 	if (store_begin(s, err) < 0)
 		return -1;
 	int rc = store_run(s, err, "INSERT INTO canary (token, vendor, place, form, at, by) VALUES (?,?,?,?,?,?)", "ssssis", token, vendor, place, form,

@@ -117,64 +117,83 @@ static int post(const char *url, const struct buf *body, struct err *err)
 	return status == 200 ? 0 : err_set(err, ERR_DENIED, "the gate answered %ld: the vendor is cut off, or the source token is wrong", status);
 }
 
-/* The adapter's route that takes single events. */
-static const char *event_path(const struct contract *c)
+/* The adapter's route that takes single objects of a kind. */
+static const char *path_for(const struct contract *c, enum object_kind kind)
 {
 	for (size_t i = 0; i < c->adapter->routes_len; i++) {
 		const struct route *r = &c->adapter->routes[i];
-		if (r->mode == ROUTE_DELIVER && r->kind == OBJECT_EVENT && (r->methods & METHOD_POST))
+		if (r->mode == ROUTE_DELIVER && r->kind == kind && (r->methods & METHOD_POST))
 			return r->path;
 	}
 	return NULL;
 }
 
-static int send_it(const struct arguments *a, const struct contract *c, const char *gate, const char *token, const struct canary_place *p, struct err *err)
+static int send_one(const struct arguments *a, const struct contract *c, const char *gate, enum object_kind kind, const struct buf *object, struct err *err)
 {
-	json_t *answer;
-	const char *path = event_path(c);
+	const char *path = path_for(c, kind);
+	if (!object->len)
+		return 0;
 	if (!path)
-		return err_set(err, ERR_INPUT, "the protocol has no route for an event");
-	if (ask(a->dir, json_pack("{s:s, s:s, s:s, s:s, s:s}", "do", "canary-plant", "vendor", a->vendor, "token", token, "place", p->path, "form",
-				  p->form), &answer, err) < 0)
-		return -1;
-	json_decref(answer);
+		return err_set(err, ERR_INPUT, "the protocol has no route for it");
 	char *url = xasprintf("%.*s/%s%s", (int)(strlen(gate) - (gate[strlen(gate) - 1] == '/')), gate, a->vendor, path);
-	int r = post(url, &p->event, err);
+	int r = post(url, object, err);
 	free(url);
 	return r;
 }
 
-static int planted(const struct arguments *a, const struct canary_place *p)
+/* Noted before it is sent: what is out is known. */
+static int send_it(const struct arguments *a, const struct contract *c, const char *gate, const char *token, const struct canary_found *f, struct err *err)
 {
-	if (a->json) {
-		json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "vendor", a->vendor, "place", p->path, "form", p->form, "value", p->value);
-		ask_print(j);
-		json_decref(j);
-	} else {
-		printf("weir: canary: %s was given %s in %s\n", a->vendor, p->value, p->path);
+	json_t *answer;
+	struct buf places;
+	buf_init(&places, 0);
+	for (size_t i = 0; i < f->n; i++)
+		buf_addf(&places, "%s%s", i ? ", " : "", f->v[i].path);
+	json_t *request = json_pack("{s:s, s:s, s:s, s:s%, s:s}", "do", "canary-plant", "vendor", a->vendor, "token", token, "place",
+				    (const char *)places.data, places.len, "form", f->v[0].form);
+	buf_release(&places);
+	if (ask(a->dir, request, &answer, err) < 0)
+		return -1;
+	json_decref(answer);
+	if (send_one(a, c, gate, OBJECT_EVENT, &f->object[0], err) < 0)
+		return -1;
+	return send_one(a, c, gate, OBJECT_PROFILE, &f->object[1], err);
+}
+
+static void planted(const struct arguments *a, const struct canary_found *f)
+{
+	json_t *all = json_array();
+	for (size_t i = 0; i < f->n; i++) {
+		json_array_append_new(all, json_pack("{s:s, s:s, s:s}", "place", f->v[i].path, "form", f->v[i].form, "value", f->v[i].value));
+		if (!a->json)
+			printf("weir: canary: %s was given %s in %s\n", a->vendor, f->v[i].value, f->v[i].path);
 	}
-	return EXIT_DONE;
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vendor", a->vendor, "place", f->v[0].path, "form", f->v[0].form, "value", f->v[0].value,
+			      "places", all);
+	if (a->json)
+		ask_print(j);
+	json_decref(j);
 }
 
 static int plant_in(const struct arguments *a, const struct contract *c, const json_t *ready, struct err *err)
 {
 	char token[CANARY_TOKEN + 1], *web;
-	struct canary_place p;
+	struct canary_found f;
 	const char *gate = json_string_value(json_object_get(ready, "gate")), *api = json_string_value(json_object_get(ready, "api"));
 	if (!gate || !api)
 		return err_set(err, ERR_CONFLICT, "Weir isn't running: start `weir serve` first");
 	web = xasprintf("%.*s", (int)(7 + strcspn((a->web ? a->web : api) + 7, "/")), a->web ? a->web : api);
 	canary_token(token);
-	int found = canary_find(c, token, web, a->mail ? a->mail : "mail.example", source_token(a, c), &p, err);
+	int found = canary_find(c, token, web, a->mail ? a->mail : "mail.example", source_token(a, c), &f, err);
 	int r = found;
 	if (found == 0)
 		r = err_set(err, ERR_DENIED, "%s: nothing can be planted: no place of the contract lets an address or a link through with its token, "
 					     "so whoever takes this vendor's data learns none", a->vendor);
 	if (found == 1)
-		r = send_it(a, c, gate, token, &p, err);
+		r = send_it(a, c, gate, token, &f, err);
 	if (r == 0)
-		r = planted(a, &p);
-	canary_place_release(&p);
+		planted(a, &f);
+	canary_found_release(&f);
 	free(web);
 	return r;
 }
@@ -255,6 +274,19 @@ static int list(const struct arguments *a)
 	return EXIT_DONE;
 }
 
+/* Letters, digits, dots and hyphens, and what else is named; it begins with a letter or digit and fits a planted value. */
+static bool host_ok(const char *s, const char *more)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	size_t n = strlen(s);
+	if (n == 0 || n > CANARY_VALUE_MAX - CANARY_TOKEN - 16 || !strchr(plain, s[0]))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!strchr(plain, s[i]) && !strchr("-.", s[i]) && !strchr(more, s[i]))
+			return false;
+	return true;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct arguments a = {0};
@@ -269,8 +301,10 @@ static int run(const struct command *self, int argc, char **argv)
 		return cli_wrong(self, "plant --vendor V, trap or list");
 	if (!a.vendor)
 		return cli_wrong(self, "which vendor? --vendor V");
-	if (a.web && strncmp(a.web, "http://", 7) != 0)
+	if (a.web && (strncmp(a.web, "http://", 7) != 0 || !host_ok(a.web + 7, ":/")))
 		return cli_wrong(self, "--web takes http://HOST[:PORT]");
+	if (a.mail && !host_ok(a.mail, ""))
+		return cli_wrong(self, "--mail takes a domain");
 	return plant(&a);
 }
 
@@ -281,8 +315,9 @@ const struct command cmd_canary = {
 	"       weir canary list\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
-	"  plant   tries which place of the contract lets an address or a link with a random token through, and sends one event\n"
-	"          with it through the gate.  A contract that lets none through can't be planted: exit 1, and why\n"
+	"  plant   tries which places of the contract let an address or a link with a random token through: the identifier\n"
+	"          itself, a property of an event, a field of a profile; and sends an event and a profile with it through the\n"
+	"          gate.  A contract that lets none through can't be planted: exit 1, and why\n"
 	"  trap    an SMTP receiver (127.0.0.1:7025 unless given): mail to a planted address is a hit; no mail is kept\n"
 	"  list    what is planted, and how often it was used\n"
 	"\n"
