@@ -94,6 +94,8 @@ static int read_rules(const char *path, int wrong, struct buf *b)
 	diags_init(&d, path);
 	buf_init(&out, 0);
 	int r = assurance_parse((const char *)b->data, b->len, &rules, &d) == 0 ? EXIT_DONE : wrong;
+	if (r == wrong && d.n == 1 && strcmp(d.v[0].code, "utf8") == 0)	/* no text is wrong input, as for contract check */
+		r = EXIT_USE;
 	diags_print(&d, &out);
 	if (out.len)
 		fwrite(out.data, 1, out.len, stderr);

@@ -185,10 +185,26 @@ static int write_pdf(const char *pdf, const json_t *report, struct err *err)
 
 /* ---- words --------------------------------------------------------------------------------------------------------- */
 
+/* Asked before the audit is made: one that is kept but can't be written down would have to be made again. */
+static int can_write(const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	if (access(path, F_OK) == 0)
+		return access(path, W_OK) == 0 ? 0 : err_sys(err, "%s", path);
+	char *folder = !slash ? xstrdup(".") : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+	int r = access(folder, W_OK | X_OK) == 0 ? 0 : err_sys(err, "%s", path);
+	free(folder);
+	return r;
+}
+
 static int show(const struct arguments *a, const char *what, json_t *request, void (*print)(const json_t *answer))
 {
 	struct err err;
 	json_t *answer;
+	if ((a->html && can_write(a->html, &err) < 0) || (a->pdf && can_write(a->pdf, &err) < 0)) {
+		json_decref(request);
+		return cli_fail(what, &err);
+	}
 	if (ask(a->dir, request, &answer, &err) < 0)
 		return cli_fail(what, &err);
 	int r = 0;
