@@ -10,42 +10,9 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
+#include "cli/audit_log.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_WHY, OPT_HTML, OPT_PDF, PDF_SECONDS = 60 };
-
-static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--why", 0, true, OPT_WHY}, {"--html", 0, true, OPT_HTML}, {"--pdf", 0, true, OPT_PDF},
-};
-
-struct arguments {
-	const char *dir, *why, *html, *pdf, *word, *vendor;
-	bool json;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	const char **const texts[] = {[OPT_DIR] = &a->dir, [OPT_WHY] = &a->why, [OPT_HTML] = &a->html, [OPT_PDF] = &a->pdf};
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_JSON)
-			a->json = true;
-		else if (k != OPT_OPERAND)
-			*texts[k] = s.value;
-		else if (!a->word)
-			a->word = s.value;
-		else if (!a->vendor)
-			a->vendor = s.value;
-		else {
-			cli_wrong(self, "%s: one vendor at a time", s.value);
-			return OPT_BAD;
-		}
-	}
-	return 0;
-}
+enum { PDF_SECONDS = 60 };
 
 static const char *text(const json_t *j, const char *name)
 {
@@ -197,22 +164,23 @@ static int can_write(const char *path, struct err *err)
 	return r;
 }
 
-static int show(const struct arguments *a, const char *what, json_t *request, void (*print)(const json_t *answer))
+static int show(const struct args *a, const char *what, json_t *request, void (*print)(const json_t *answer))
 {
 	struct err err;
 	json_t *answer;
-	if ((a->html && can_write(a->html, &err) < 0) || (a->pdf && can_write(a->pdf, &err) < 0)) {
+	if ((a->value[AUDIT_HTML] && can_write(a->value[AUDIT_HTML], &err) < 0) ||
+	    (a->value[AUDIT_PDF] && can_write(a->value[AUDIT_PDF], &err) < 0)) {
 		json_decref(request);
 		return cli_fail(what, &err);
 	}
-	if (ask(a->dir, request, &answer, &err) < 0)
+	if (ask(a->value[ARG_DIR], request, &answer, &err) < 0)
 		return cli_fail(what, &err);
 	int r = 0;
-	if (a->html)
-		r = write_html(a->html, answer, &err);
-	if (r == 0 && a->pdf)
-		r = write_pdf(a->pdf, answer, &err);
-	if (r == 0 && a->json)
+	if (a->value[AUDIT_HTML])
+		r = write_html(a->value[AUDIT_HTML], answer, &err);
+	if (r == 0 && a->value[AUDIT_PDF])
+		r = write_pdf(a->value[AUDIT_PDF], answer, &err);
+	if (r == 0 && a->value[ARG_JSON])
 		ask_print(answer);
 	else if (r == 0)
 		print(answer);
@@ -220,58 +188,72 @@ static int show(const struct arguments *a, const char *what, json_t *request, vo
 	return r < 0 ? cli_fail(what, &err) : EXIT_DONE;
 }
 
-static int plan(const struct command *self, const struct arguments *a)
+static int plan(const struct command *self, const struct args *a)
 {
-	if (a->vendor || a->html || a->pdf)
-		return cli_wrong(self, "plan takes no vendor and writes no file");
+	(void)self;
 	return show(a, "audit plan", json_pack("{s:s}", "do", "audit-plan"), print_plan);
 }
 
-static int run_one(const struct command *self, const struct arguments *a)
+static int run_one(const struct command *self, const struct args *a)
 {
-	if (!a->vendor)
-		return cli_wrong(self, "which vendor?");
-	return show(a, "audit run", json_pack("{s:s, s:s, s:s}", "do", "audit-run", "vendor", a->vendor, "why", a->why ? a->why : ""), print_report);
+	const char *why = a->value[AUDIT_WHY];
+	(void)self;
+	return show(a, "audit run", json_pack("{s:s, s:s, s:s}", "do", "audit-run", "vendor", a->operand[0], "why", why ? why : ""), print_report);
 }
 
-static int report(const struct command *self, const struct arguments *a)
+static int report(const struct command *self, const struct args *a)
 {
-	if (!a->vendor)
-		return cli_wrong(self, "which vendor?");
-	return show(a, "audit report", json_pack("{s:s, s:s}", "do", "audit-report", "vendor", a->vendor), print_report);
+	(void)self;
+	return show(a, "audit report", json_pack("{s:s, s:s}", "do", "audit-report", "vendor", a->operand[0]), print_report);
 }
 
-static const struct {
-	const char *word;
-	int (*run)(const struct command *self, const struct arguments *a);
-} words[] = {{"plan", plan}, {"run", run_one}, {"report", report}};
+static const struct opt opts[] = {
+	ARGS_COMMON, {"--why", 0, true, AUDIT_WHY}, {"--html", 0, true, AUDIT_HTML}, {"--pdf", 0, true, AUDIT_PDF},
+	{"--vkey", 0, false, AUDIT_VKEY}, {"--key", 0, true, AUDIT_KEY}, {"--log", 0, true, AUDIT_LOG},
+	{"--remember", 0, true, AUDIT_REMEMBER}, {"--proof", 0, true, AUDIT_PROOF}, {"--entry", 0, true, AUDIT_ENTRY},
+	{"--event", 0, true, AUDIT_EVENT},
+};
+
+#define K(key) (1u << (key))
+static const struct word words[] = {
+	{"plan", 0, 0, "no vendor", 0, plan},
+	{"run", 1, 1, "VENDOR", K(AUDIT_WHY) | K(AUDIT_HTML) | K(AUDIT_PDF), run_one},
+	{"report", 1, 1, "VENDOR", K(AUDIT_HTML) | K(AUDIT_PDF), report},
+	{"checkpoint", 0, 0, "nothing", K(AUDIT_VKEY), audit_checkpoint},
+	{"prove", 0, 1, "ENTRY", K(AUDIT_EVENT) | K(AUDIT_ENTRY), audit_prove},
+	{"verify", 0, 0, "nothing", K(AUDIT_KEY) | K(AUDIT_LOG) | K(AUDIT_REMEMBER) | K(AUDIT_PROOF) | K(AUDIT_ENTRY), audit_verify},
+};
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
-	for (size_t i = 0; a.word && i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i].word, a.word) == 0)
-			return words[i].run(self, &a);
-	return cli_wrong(self, "plan, run or report?");
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_audit = {
-	"audit", "look at a vendor regularly, and report",
+	"audit", "look at a vendor regularly; prove that records stayed as they were",
 	"usage: weir audit plan\n"
 	"       weir audit run VENDOR [--why TEXT] [--html FILE] [--pdf FILE]\n"
 	"       weir audit report VENDOR [--html FILE] [--pdf FILE]\n"
+	"       weir audit checkpoint [--vkey]\n"
+	"       weir audit prove (ENTRY | --event NUMBER) [--entry FILE]\n"
+	"       weir audit verify [--log FOLDER --key KEY] [--remember FILE]\n"
+	"       weir audit verify --proof FILE --entry FILE --key KEY\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
 	"  plan    every approved vendor: its tier, the last audit, when the next is due\n"
 	"  run     declared against observed, clauses, evidence due; the result is kept, and its digest is an event\n"
 	"  report  the newest result again\n"
+	"  checkpoint  the signed state of the transparency log; --vkey: the key that others check it with\n"
+	"  prove   a file that proves an entry (an event of `vendor show` by its number) to whoever has that key; --entry\n"
+	"          writes the entry itself\n"
+	"  verify  reads the log and everything it says against what Weir recorded; names each damaged file and bytes.\n"
+	"          --log: a copy of a log's folder.  --remember: also against the state that FILE holds from the last time\n"
+	"          (a log that was rolled back or forked is refused), and FILE then holds this one\n"
 	"\n"
 	"A tier comes from what may leave: high is audited every 180 days, medium every 365, low every 730, counted from the\n"
 	"last audit.  A report holds places, categories and counts, no personal data.  A PDF is printed by Chromium.\n"
 	"\n"
-	"Exit status: 0 done; 2 wrong use, no such vendor, never audited; 3 no PDF, or own fault.\n",
+	"Exit status: 0 done; 1 verify: damage, a log that was rolled back or forked, a proof that proves nothing; 2 wrong use,\n"
+	"no such vendor, never audited; 3 no PDF, or own fault.\n",
 	run,
 };

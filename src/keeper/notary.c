@@ -284,7 +284,7 @@ static bool word_ok(const char *s, size_t max)
 }
 
 /* The steward says what happened; what a leaf looks like is ours. */
-static int event_leaf(const json_t *e, struct buf *leaf, struct err *err)
+int notary_event_leaf(const json_t *e, struct buf *leaf, struct err *err)
 {
 	const char *kind = json_string_value(json_object_get(e, "kind")), *vendor = json_string_value(json_object_get(e, "vendor"));
 	const char *sha = json_string_value(json_object_get(e, "sha256"));
@@ -321,7 +321,7 @@ static int log_event(struct notary *n, const json_t *e, json_t *leaves, struct e
 	struct buf leaf;
 	struct search s = {.leaf = &leaf, .seq = number(e, "seq")};
 	buf_init(&leaf, LEAF_MAX);
-	int r = event_leaf(e, &leaf, err);
+	int r = notary_event_leaf(e, &leaf, err);
 	/* Told again: the registry was not, or not durably, told the place. */
 	if (r == 0 && s.seq <= n->event)
 		r = tlog_entries_back(n->log, tlog_size(n->log), same_leaf, &s, err);

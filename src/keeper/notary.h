@@ -52,6 +52,29 @@ int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err
  */
 int notary_events(struct notary *n, const json_t *events, int64_t taken, json_t *leaves, struct err *err) NOTARY_CHECKED;
 
+/* The leaf of an event as notary_events has it; ERR_BUG when it isn't in form. */
+int notary_event_leaf(const json_t *event, struct buf *leaf, struct err *err) NOTARY_CHECKED;
+
+/*
+ * Everything against everything (recheck.c): the log's folder against its signed checkpoint, and what Weir recorded against
+ * the log: frames of open/ that are still there, files of closed days, events of the registry.
+ */
+struct notary_files {
+	const struct fio *io;
+	int tlog;
+	int open, day;		/* state/ledger/open, state/ledger/day; -1: the log alone */
+	const json_t *events;	/* of audit-events, all of them; NULL: not looked at */
+	struct tlog_key key;
+};
+struct notary_checked {
+	struct tlog_checked log;
+	uint64_t batches, batches_gone;	/* gone: their frames were released, in closed days */
+	uint64_t days, events;
+};
+/* -1 only when the log's checkpoint can't be read; damage is told and counted in log.damages. */
+int notary_check(const struct notary_files *f, void (*each_damage)(void *arg, const struct tlog_damage *d), void *arg,
+		 struct notary_checked *out, struct err *err) NOTARY_CHECKED;
+
 /* {"origin", "size", "root"}; the newest. */
 json_t *notary_checkpoint(const struct notary *n);
 json_t *notary_checkpoint_json(const struct tlog_checkpoint *c);

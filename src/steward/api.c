@@ -1,4 +1,4 @@
-/* The API listener: /healthz, /metrics (Prometheus text exposition format 0.0.4) and the console (api/api.h). */
+/* The API listener: /healthz, /metrics (Prometheus text exposition format 0.0.4), /tlog/ and the console (api/api.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "canary/canary.h"
 #include "steward/desk.h"
 #include "steward/private.h"
+#include "tlog/tlog.h"
 
 static void reply(struct http_request *rq, int status, const char *type, struct span body)
 {
@@ -139,6 +140,53 @@ static bool trapped(struct steward *s, struct http_request *rq)
 	return true;
 }
 
+/* ---- the transparency log, as c2sp.org/tlog-tiles has it ----------------------------------------------------------- */
+
+/* Tiles never change; the checkpoint does.  What is there is for everybody: it holds nothing personal. */
+static void reply_log(struct http_request *rq, const struct buf *b, bool tile)
+{
+	const char *type = tile ? "application/octet-stream" : plain;
+	const struct http_header h[] = {
+		{SPAN("Content-Type"), {type, strlen(type)}},
+		{SPAN("Cache-Control"), tile ? SPAN("public, max-age=31536000, immutable") : SPAN("no-cache")},
+		{SPAN("X-Content-Type-Options"), SPAN("nosniff")},
+	};
+	const char *body = arena_strndup(rq->arena, (const char *)b->data, b->len);
+	struct http_answer a = {.status = 200, .headers = h, .headers_len = 3, .body = {body, b->len}};
+	if (body)
+		http_reply(rq, &a);
+	else
+		reply(rq, 503, plain, SPAN("too much to say\n"));
+}
+
+static void serve_log(struct steward *s, struct http_request *rq)
+{
+	struct span path = {rq->path.at + sizeof "/tlog/" - 1, rq->path.len - (sizeof "/tlog/" - 1)};
+	unsigned level, width;
+	uint64_t n;
+	int dir = child_fd(s->c, "tlog"), r = -1;
+	struct err err = {.code = ERR_NOTFOUND};
+	struct buf b;
+	buf_init(&b, 0);
+	bool tile = tlog_tile_parse(path, &level, &n, &width);
+	if (tile)
+		r = tlog_tile_read(&fio_os, dir, level, n, width, &b, &err);
+	else if (span_eq(path, "checkpoint"))
+		r = tlog_file_read(&fio_os, dir, "checkpoint", TLOG_NOTE_MAX, &b, &err);
+	if (r == 0)
+		reply_log(rq, &b, tile);
+	else if (err.code == ERR_NOTFOUND)
+		reply(rq, 404, plain, SPAN("there is checkpoint, and the tiles that it reaches\n"));
+	else
+		reply(rq, 500, plain, SPAN("the log can't be read\n"));
+	buf_release(&b);
+}
+
+static bool is_log(const struct http_request *rq)
+{
+	return rq->path.len > 6 && memcmp(rq->path.at, "/tlog/", 6) == 0;
+}
+
 static void on_request(struct http_request *rq, void *arg)
 {
 	struct steward *s = arg;
@@ -150,10 +198,12 @@ static void on_request(struct http_request *rq, void *arg)
 		reply(rq, 405, plain, SPAN("GET only\n"));
 	else if (span_eq(rq->path, "/healthz") && !s->stopping)
 		gather_start(s, "status", on_health, rq);
+	else if (is_log(rq) && !s->stopping)
+		serve_log(s, rq);
 	else if (span_eq(rq->path, "/metrics") && !s->stopping)
 		gather_start(s, "metrics", on_metrics, rq);
 	else
-		reply(rq, s->stopping ? 503 : 404, plain, s->stopping ? SPAN("stopping\n") : SPAN("there is /healthz and /metrics\n"));
+		reply(rq, s->stopping ? 503 : 404, plain, s->stopping ? SPAN("stopping\n") : SPAN("there is /healthz, /metrics and /tlog/checkpoint\n"));
 }
 
 int api_start(struct steward *s, int listen_fd, struct err *err)
