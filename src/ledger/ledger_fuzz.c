@@ -71,14 +71,14 @@ static void as_link(const uint8_t *p, size_t n)
 	uint8_t *copy = xmalloc(n + 1);	/* a block of its own: reads past the end are seen */
 	memcpy(copy, p, n);
 	if (link_parse(copy, n, &f, &err) == 0) {
-		uint8_t sum = 0;
+		static volatile uint8_t sum;	/* so that each byte is read */
 		for (uint32_t i = 0; i < f.count; i++) {
 			link_next(&f, &k);
 			must(k.n >= 2 && k.persons >= 1 && k.persons <= k.n);
 			for (const uint8_t *at = k.attributes; at < k.subjects + 16 * (size_t)k.n; at++)
-				sum ^= *at;
+				sum = (uint8_t)(sum ^ *at);
 		}
-		must(f.at == copy + n && sum < 256);
+		must(f.at == copy + n);
 	}
 	free(copy);
 }
