@@ -5,11 +5,14 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/hook.h"
 
 static int os_open(void *ctx, int dir, const char *path, int flags, unsigned mode)
@@ -132,6 +135,13 @@ static void os_cool(void *ctx, int dir, const char *path)
 	close(fd);
 }
 
+static const void *os_map(void *ctx, int fd, size_t n)
+{
+	(void)ctx;
+	void *p = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 const struct fio fio_os = {
 	.open = os_open,
 	.close = os_close,
@@ -147,6 +157,7 @@ const struct fio fio_os = {
 	.list = os_list,
 	.free_bytes = os_free_bytes,
 	.cool = os_cool,
+	.map = os_map,
 };
 
 int fio_write_all(const struct fio *io, int fd, const void *p, size_t n, uint64_t off)
@@ -182,4 +193,37 @@ ssize_t fio_read_all(const struct fio *io, int fd, void *p, size_t n, uint64_t o
 		got += (size_t)k;
 	}
 	return (ssize_t)got;
+}
+
+int fio_view(const struct fio *io, int fd, size_t n, struct fio_view *out)
+{
+	struct fio_stat st;
+	*out = (struct fio_view){.n = n};
+	if (io->stat(io->ctx, fd, &st) < 0)
+		return -1;
+	if (st.size < n)
+		return 1;
+	if (io->map && n)
+		out->p = io->map(io->ctx, fd, n);
+	out->mapped = out->p != NULL;
+	if (out->mapped)
+		return 0;
+	uint8_t *p = xmalloc(n + 1);
+	ssize_t got = fio_read_all(io, fd, p, n, 0);
+	if (got == (ssize_t)n) {
+		out->p = p;
+		return 0;
+	}
+	free(p);
+	return got < 0 ? -1 : 1;
+}
+
+void fio_view_release(struct fio_view *v)
+{
+	void *p = (void *)(uintptr_t)v->p;
+	if (v->mapped)
+		(void)munmap(p, v->n);
+	else
+		free(p);
+	*v = (struct fio_view){0};
 }

@@ -41,6 +41,8 @@ struct fio {
 	int (*free_bytes)(void *ctx, int dir, uint64_t *bytes);	/* what an unprivileged writer may still use */
 	/* A hint: nobody will read this file soon, the kernel needn't keep its synced bytes in memory.  Changes no byte. */
 	void (*cool)(void *ctx, int dir, const char *path);
+	/* The file's first n bytes (n > 0), to be read only; NULL with errno.  May be NULL itself: then files are read. */
+	const void *(*map)(void *ctx, int fd, size_t n);
 };
 
 /* The kernel's. */
@@ -49,5 +51,17 @@ extern const struct fio fio_os;
 /* Loops over short transfers and EINTR: 0, or -1 with errno.  fio_read_all returns the bytes read (short at the end). */
 int fio_write_all(const struct fio *io, int fd, const void *p, size_t n, uint64_t off);
 ssize_t fio_read_all(const struct fio *io, int fd, void *p, size_t n, uint64_t off);
+
+/*
+ * The first n bytes of a file that nobody shortens while this lives: mapped where that works, else read into memory.
+ * 0; 1: the file is shorter; -1 with errno.
+ */
+struct fio_view {
+	const uint8_t *p;
+	size_t n;
+	bool mapped;
+};
+int fio_view(const struct fio *io, int fd, size_t n, struct fio_view *out);
+void fio_view_release(struct fio_view *v);
 
 #endif

@@ -72,10 +72,12 @@ void questions_fold(struct keeper *k, bool caught_up)
 	do
 		n = ledger_catch_up(k->ledger, FOLD_FRAMES, &err);
 	while (n == FOLD_FRAMES);
+	if (n >= 0 && caught_up) {
+		end_days(k);
+		n = ledger_check(k->ledger, 1, &err);	/* what nobody has asked for yet: damage is seen soon after the start */
+	}
 	if (n < 0)
 		lost(k, &err);
-	else if (caught_up)
-		end_days(k);
 }
 
 /* ---- what has arrived ------------------------------------------------------------------------------------------------ */

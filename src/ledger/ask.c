@@ -91,7 +91,10 @@ static int ask_status(struct ledger *l, const json_t *request, struct pseudo *su
 	(void)request;
 	(void)subject;
 	(void)now;
-	(void)err;
+	json_object_set_new(answer, "records", records);
+	ledger_forget_checks(l);
+	if (ledger_check(l, SIZE_MAX, err) < 0)
+		return -1;
 	for (size_t i = 0; i < l->parts_n; i++) {
 		open += l->parts[i]->generation == 0;
 		closed += l->parts[i]->generation != 0;
@@ -108,7 +111,6 @@ static int ask_status(struct ledger *l, const json_t *request, struct pseudo *su
 	json_object_set_new(answer, "open_days", count_json(open));
 	json_object_set_new(answer, "closed", count_json(closed));
 	json_object_set_new(answer, "unreadable", count_json(s.unreadable));
-	json_object_set_new(answer, "records", records);
 	return 0;
 }
 

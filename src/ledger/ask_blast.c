@@ -79,16 +79,19 @@ static json_t *days_json(const struct blast *b)
 	return list;
 }
 
-static bool add_jurisdiction(const struct ledger *l, const struct blast *b, const char *code, json_t *list)
+static int add_jurisdiction(struct ledger *l, const struct blast *b, const char *code, json_t *list, struct err *err)
 {
 	struct bits x = {0};
-	ledger_jurisdiction(l, code, &x);
+	if (ledger_jurisdiction(l, code, &x, err) < 0) {
+		bits_release(&x);
+		return -1;
+	}
 	bits_and(&x, &b->people);
 	uint64_t n = persons_count(&l->persons, &x);
 	bits_release(&x);
 	if (n)
 		json_array_append_new(list, json_pack("{s:s, s:I}", "code", code, "people", (json_int_t)n));
-	return n > 0;
+	return 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -96,11 +99,10 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static json_t *jurisdictions_json(const struct ledger *l, const struct blast *b)
+static int put_jurisdictions(struct ledger *l, const struct blast *b, json_t *list, struct err *err)
 {
 	static const char prefix[] = "jurisdiction:";
-	json_t *list = json_array();
-	const char **codes = xcalloc((size_t)l->combos.n + 1, sizeof *codes);
+	const char **codes = xcalloc((size_t)l->combos.n + 2, sizeof *codes);
 	size_t n = 0;
 	for (uint32_t i = 0; i < l->combos.n; i++) {
 		const struct combo *c = l->combos.v[i];
@@ -108,11 +110,12 @@ static json_t *jurisdictions_json(const struct ledger *l, const struct blast *b)
 			codes[n++] = c->name + sizeof prefix - 1;
 	}
 	qsort(codes, n, sizeof *codes, by_text);
-	for (size_t i = 0; i < n; i++)
-		add_jurisdiction(l, b, codes[i], list);
-	add_jurisdiction(l, b, "unknown", list);
+	codes[n++] = "unknown";
+	int r = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_jurisdiction(l, b, codes[i], list, err);
 	free(codes);
-	return list;
+	return r;
 }
 
 static json_t *contracts_json(const struct ledger *l, const struct question *q)
@@ -133,15 +136,16 @@ static json_t *contracts_json(const struct ledger *l, const struct question *q)
 }
 
 /* Other flows stand apart as well as in the counts. */
-static json_t *measured_json(const struct ledger *l, const struct question *q)
+static int put_measured(struct ledger *l, const struct question *q, json_t *list, struct err *err)
 {
-	json_t *list = json_array();
 	for (size_t i = 0; i < l->parts_n; i++)
 		for (uint32_t k = 0; question_in(q, l->parts[i]) && k < l->parts[i]->sets_n; k++) {
 			const struct set *s = &l->parts[i]->sets[k];
 			struct bits x = {0};
 			if (s->combo->kind != COMBO_MEASURED || !question_asks(q, s->combo))
 				continue;
+			if (ledger_use_set(l, l->parts[i], s, err) < 0)
+				return -1;
 			json_t *fields = json_array();
 			for (uint32_t f = 0; f < s->combo->n; f++)
 				json_array_append_new(fields, json_string(s->combo->fields[f].path));
@@ -150,7 +154,7 @@ static json_t *measured_json(const struct ledger *l, const struct question *q)
 							      (json_int_t)persons_count(&l->persons, &x), "fields", fields));
 			bits_release(&x);
 		}
-	return list;
+	return 0;
 }
 
 static bool has_measured(const struct question *q, const struct part *p)
@@ -181,8 +185,9 @@ static uint64_t deleted(const struct ledger *l, const struct blast *b)
 	return persons_count(&l->persons, &b->exposed) - persons_count(&l->persons, &b->people);
 }
 
-static void put_counts(struct ledger *l, const struct blast *b, json_t *answer)
+static int put_counts(struct ledger *l, const struct blast *b, json_t *answer, struct err *err)
 {
+	json_t *measured = json_array();
 	json_object_set_new(answer, "people", count_json(persons_count(&l->persons, &b->people)));
 	json_object_set_new(answer, "identifiers", count_json(bits_count(&b->people)));
 	json_object_set_new(answer, "events", count_json(b->events));
@@ -191,28 +196,33 @@ static void put_counts(struct ledger *l, const struct blast *b, json_t *answer)
 	json_object_set_new(answer, "categories", tally_json(l, b, true));
 	json_object_set_new(answer, "fields", tally_json(l, b, false));
 	json_object_set_new(answer, "contracts", contracts_json(l, &b->q));
-	json_object_set_new(answer, "measured", measured_json(l, &b->q));
+	json_object_set_new(answer, "measured", measured);
+	return put_measured(l, &b->q, measured, err);
 }
 
 int ask_blast(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
 {
 	struct question q;
+	json_t *jurisdictions = json_array();
 	(void)subject;
+	json_object_set_new(answer, "jurisdictions", jurisdictions);
 	if (question_of(l, request, now, &q, err) < 0)
 		return -1;
-	const struct blast *b = blast_make(l, &q, false);
+	const struct blast *b = blast_make(l, &q, false, err);
+	if (!b)
+		return -1;
 	json_object_set_new(answer, "vendor", json_string(q.vendor));
 	json_object_set_new(answer, "since", q.has_since ? day_json(q.since) : json_null());
 	json_object_set_new(answer, "until", day_json(q.until));
 	json_object_set_new(answer, "since_effective", q.has_since ? day_json(q.effective) : json_null());
-	put_counts(l, b, answer);
+	if (put_counts(l, b, answer, err) < 0)
+		return -1;
 	json_object_set_new(answer, "events_undelivered", json_null());	/* the keeper knows, while it runs */
 	json_object_set_new(answer, "erased", json_integer(0));
 	json_object_set_new(answer, "days", days_json(b));
-	json_object_set_new(answer, "jurisdictions", jurisdictions_json(l, b));
 	json_object_set_new(answer, "declared", declared_json(l, &q));
 	json_object_set_new(answer, "checkpoint", json_null());	/* until there is a transparency log */
-	return 0;
+	return put_jurisdictions(l, b, jurisdictions, err);
 }
 
 int ask_holdings(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
@@ -221,11 +231,12 @@ int ask_holdings(struct ledger *l, const json_t *request, struct pseudo *subject
 	(void)subject;
 	if (question_of(l, request, now, &q, err) < 0)
 		return -1;
-	const struct blast *b = blast_make(l, &q, false);
+	const struct blast *b = blast_make(l, &q, false, err);
+	if (!b)
+		return -1;
 	json_object_set_new(answer, "vendor", json_string(q.vendor));
 	json_object_set_new(answer, "first", b->days_n ? day_json(b->days[0].day) : json_null());
 	json_object_set_new(answer, "last", b->days_n ? day_json(b->days[b->days_n - 1].day) : json_null());
-	put_counts(l, b, answer);
-	return 0;
+	return put_counts(l, b, answer, err);
 }
 

@@ -13,7 +13,7 @@ enum { ROWS_MAX = 20000, ROWS = 1000, IDS_MAX = 20000 };
 static json_t *subject_json(const struct ledger *l, uint32_t id)
 {
 	char hex[2 * SUBJECT_BYTES + 1];
-	hex_encode(l->dict.keys[id], SUBJECT_BYTES, hex);
+	hex_encode(dict_key(&l->dict, id), SUBJECT_BYTES, hex);
 	return json_string(hex);
 }
 
@@ -62,7 +62,9 @@ int ask_list(struct ledger *l, const json_t *request, struct pseudo *subject, in
 		return -1;
 	if (limit <= 0 || limit > ROWS_MAX)
 		limit = ROWS;
-	const struct blast *b = blast_make(l, &q, true);
+	const struct blast *b = blast_make(l, &q, true, err);
+	if (!b)
+		return -1;
 	json_t *rows = json_array();
 	json_object_set_new(answer, "rows", rows);
 	tally_fields(l, b, true, &categories);
@@ -88,7 +90,9 @@ int ask_resolve(struct ledger *l, const json_t *request, struct pseudo *subject,
 		return -1;
 	if (!json_is_array(ids) || json_array_size(ids) > IDS_MAX)
 		return err_set(err, ERR_INPUT, "`ids` is a list of at most %d", IDS_MAX);
-	const struct blast *b = blast_make(l, &q, true);
+	const struct blast *b = blast_make(l, &q, true, err);
+	if (!b)
+		return -1;
 	tally_fields(l, b, true, &categories);
 	json_array_foreach((json_t *)(uintptr_t)ids, i, v) {
 		uint8_t keys[ID_KINDS][SUBJECT_BYTES];
@@ -140,19 +144,6 @@ static struct held *held_of(struct history *h, const char *vendor)
 	return &h->v[h->n++];
 }
 
-static bool set_has(const struct set *s, uint32_t id)
-{
-	struct bits x = {0};
-	bool has = bits_has(&s->bits, id);
-	for (size_t i = 0; !has && i < s->containers_n; i++)
-		if (s->containers[i].chunk == id / CHUNK_IDS) {
-			container_add(&s->containers[i], &x);
-			has = bits_has(&x, id);
-		}
-	bits_release(&x);
-	return has;
-}
-
 static void note_held(struct held *h, uint32_t member, const struct part *p, const struct combo *c)
 {
 	static const struct bits none;
@@ -170,23 +161,32 @@ static void note_held(struct held *h, uint32_t member, const struct part *p, con
 	}
 }
 
-static void hold_member(struct history *h, uint32_t member, const struct part *p)
+/* The part's deletions first: they cover what was recorded in it. */
+static int hold_member(struct ledger *l, struct history *h, uint32_t member, const struct part *p, bool deleted, struct err *err)
 {
-	const uint32_t id = h->ids[member];
-	for (uint32_t k = 0; k < p->sets_n; k++)
-		if (p->sets[k].combo->kind == COMBO_DELETED && set_has(&p->sets[k], id))
-			held_of(h, p->sets[k].combo->name)->deleted[member] = 1;
-	for (uint32_t k = 0; k < p->sets_n; k++)
-		if (p->sets[k].combo->kind <= COMBO_MEASURED && set_has(&p->sets[k], id))
-			note_held(held_of(h, p->sets[k].combo->name), member, p, p->sets[k].combo);
+	for (uint32_t k = 0; k < p->sets_n; k++) {
+		const struct combo *c = p->sets[k].combo;
+		if (deleted ? c->kind != COMBO_DELETED : c->kind > COMBO_MEASURED)
+			continue;
+		int has = ledger_has(l, p, &p->sets[k], h->ids[member], err);
+		if (has < 0)
+			return -1;
+		if (has && deleted)
+			held_of(h, c->name)->deleted[member] = 1;
+		else if (has)
+			note_held(held_of(h, c->name), member, p, c);
+	}
+	return 0;
 }
 
 /* From the newest part back, as blast_make goes. */
-static void hold(const struct ledger *l, struct history *h)
+static int hold(struct ledger *l, struct history *h, struct err *err)
 {
 	for (size_t i = l->parts_n; i-- > 0;)
 		for (uint32_t m = 0; m < h->ids_n; m++)
-			hold_member(h, m, l->parts[i]);
+			if (hold_member(l, h, m, l->parts[i], true, err) < 0 || hold_member(l, h, m, l->parts[i], false, err) < 0)
+				return -1;
+	return 0;
 }
 
 static json_t *names_json(struct tallies *t)
@@ -204,10 +204,10 @@ static int by_vendor(const void *a, const void *b)
 	return strcmp(((const struct held *)a)->vendor, ((const struct held *)b)->vendor);
 }
 
-static void put_held(const struct ledger *l, const uint32_t *ids, uint32_t ids_n, json_t *vendors)
+static int put_held(struct ledger *l, const uint32_t *ids, uint32_t ids_n, json_t *vendors, struct err *err)
 {
 	struct history h = {.ids = ids, .ids_n = ids_n};
-	hold(l, &h);
+	int r = hold(l, &h, err);
 	if (h.n)
 		qsort(h.v, h.n, sizeof *h.v, by_vendor);
 	for (size_t i = 0; i < h.n; i++) {
@@ -225,6 +225,7 @@ static void put_held(const struct ledger *l, const uint32_t *ids, uint32_t ids_n
 							 v->over_approximate));
 	}
 	free(h.v);
+	return r;
 }
 
 int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
@@ -236,6 +237,7 @@ int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject,
 	enum id_kind kind = ID_USER;
 	uint32_t id;
 	size_t at = 0;
+	int r = 0;
 	(void)now;
 	size_t n = json_is_string(v) ? subject_keys(subject, json_string_value(v), json_string_length(v), keys, &kind) : 0;
 	if (n == 0)
@@ -245,7 +247,7 @@ int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject,
 		at++;
 	if (at < n) {
 		uint32_t ids_n = persons_of(&l->persons, &id, &ids);
-		put_held(l, ids, ids_n, vendors);
+		r = put_held(l, ids, ids_n, vendors, err);
 		for (uint32_t i = 0; i < ids_n; i++)
 			if (ids[i] != id)
 				json_array_append_new(linked, subject_json(l, ids[i]));
@@ -257,5 +259,5 @@ int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject,
 	json_object_set_new(answer, "linked", linked);
 	json_object_set_new(answer, "erased", json_false());
 	json_object_set_new(answer, "vendors", vendors);
-	return 0;
+	return r;
 }

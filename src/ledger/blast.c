@@ -75,7 +75,7 @@ bool question_deletes(const struct question *q, const struct part *p, const stru
 
 static const char jurisdiction[] = "jurisdiction:";
 
-static void add_code(const struct ledger *l, const char *code, bool same, struct bits *out)
+static int add_code(struct ledger *l, const char *code, bool same, struct bits *out, struct err *err)
 {
 	for (size_t i = 0; i < l->parts_n; i++)
 		for (uint32_t k = 0; k < l->parts[i]->sets_n; k++) {
@@ -83,23 +83,28 @@ static void add_code(const struct ledger *l, const char *code, bool same, struct
 			const char *name = s->combo->name;
 			if (s->combo->kind != COMBO_ATTRIBUTE || strncmp(name, jurisdiction, sizeof jurisdiction - 1) != 0)
 				continue;
-			if ((strcmp(name + sizeof jurisdiction - 1, code) == 0) == same)
-				set_add_to(s, out);
+			if ((strcmp(name + sizeof jurisdiction - 1, code) == 0) != same)
+				continue;
+			if (ledger_use_set(l, l->parts[i], s, err) < 0)
+				return -1;
+			set_add_to(s, out);
 		}
+	return 0;
 }
 
-void ledger_jurisdiction(const struct ledger *l, const char *code, struct bits *out)
+int ledger_jurisdiction(struct ledger *l, const char *code, struct bits *out, struct err *err)
 {
 	bool unknown = strcmp(code, "unknown") == 0;
-	add_code(l, unknown ? "?" : code, true, out);
-	persons_widen(&l->persons, out);	/* what is known of one identifier is known of the person */
-	if (unknown) {
-		struct bits known = {0};
-		add_code(l, "?", false, &known);
-		persons_widen(&l->persons, &known);
-		bits_without(out, &known);
+	struct bits known = {0};
+	if (add_code(l, unknown ? "?" : code, true, out, err) < 0 || (unknown && add_code(l, "?", false, &known, err) < 0)) {
 		bits_release(&known);
+		return -1;
 	}
+	persons_widen(&l->persons, out);	/* what is known of one identifier is known of the person */
+	persons_widen(&l->persons, &known);
+	bits_without(out, &known);
+	bits_release(&known);
+	return 0;
 }
 
 /* ---- the sets --------------------------------------------------------------------------------------------------------------- */
@@ -146,15 +151,24 @@ static void add_set(struct making *m, const struct set *s)
 	m->any = true;
 }
 
-static void add_part(struct making *m, const struct part *p)
+static int add_part(struct ledger *l, struct making *m, const struct part *p, struct err *err)
 {
 	const struct question *q = &m->b->q;
-	for (uint32_t i = 0; i < p->sets_n; i++)
-		if (question_deletes(q, p, p->sets[i].combo))
-			set_add_to(&p->sets[i], &m->gone);
-	for (uint32_t i = 0; question_in(q, p) && i < p->sets_n; i++)
-		if (question_asks(q, p->sets[i].combo))
-			add_set(m, &p->sets[i]);
+	for (uint32_t i = 0; i < p->sets_n; i++) {
+		if (!question_deletes(q, p, p->sets[i].combo))
+			continue;
+		if (ledger_use_set(l, p, &p->sets[i], err) < 0)
+			return -1;
+		set_add_to(&p->sets[i], &m->gone);
+	}
+	for (uint32_t i = 0; question_in(q, p) && i < p->sets_n; i++) {
+		if (!question_asks(q, p->sets[i].combo))
+			continue;
+		if (ledger_use_set(l, p, &p->sets[i], err) < 0)
+			return -1;
+		add_set(m, &p->sets[i]);
+	}
+	return 0;
 }
 
 static void note_times(struct blast *b, const struct bits *today, int64_t day)
@@ -197,13 +211,21 @@ static bool same(const struct question *a, const struct question *b)
 	       a->effective == b->effective && strcmp(a->category, b->category) == 0 && strcmp(a->jurisdiction, b->jurisdiction) == 0;
 }
 
-const struct blast *blast_make(struct ledger *l, const struct question *q, bool timed)
+static int make(struct ledger *l, struct making *m, struct err *err)
 {
-	struct bits only = {0};
-	if (l->last && l->last->changes == l->changes && (l->last->timed || !timed) && same(&l->last->q, q))
-		return l->last;
-	blast_free(&l->last);
-	struct blast *b = l->last = xcalloc(1, sizeof *b);
+	int r = 0;
+	for (size_t i = l->parts_n; i-- > 0 && r == 0;) {
+		r = add_part(l, m, l->parts[i], err);
+		if (i == 0 || l->parts[i - 1]->day != l->parts[i]->day)
+			end_day(m, l->parts[i]->day);
+	}
+	reverse(m->b->days, m->b->days_n);
+	return r;
+}
+
+static struct blast *blast_new(const struct ledger *l, const struct question *q, bool timed)
+{
+	struct blast *b = xcalloc(1, sizeof *b);
 	*b = (struct blast){.q = *q, .changes = l->changes, .timed = timed, .combos_n = l->combos.n};
 	b->live = xcalloc((size_t)b->combos_n + 1, sizeof *b->live);
 	if (timed) {
@@ -211,16 +233,24 @@ const struct blast *blast_make(struct ledger *l, const struct question *q, bool 
 		b->last = xmalloc(((size_t)l->dict.n + 1) * sizeof *b->last);
 		memset(b->last, 0xff, ((size_t)l->dict.n + 1) * sizeof *b->last);
 	}
-	if (q->jurisdiction[0])
-		ledger_jurisdiction(l, q->jurisdiction, &only);
-	struct making m = {.b = b, .persons = &l->persons, .only = q->jurisdiction[0] ? &only : NULL};
-	for (size_t i = l->parts_n; i-- > 0;) {
-		add_part(&m, l->parts[i]);
-		if (i == 0 || l->parts[i - 1]->day != l->parts[i]->day)
-			end_day(&m, l->parts[i]->day);
-	}
-	reverse(b->days, b->days_n);
-	bits_release(&m.gone);
-	bits_release(&only);
 	return b;
+}
+
+const struct blast *blast_make(struct ledger *l, const struct question *q, bool timed, struct err *err)
+{
+	struct bits only = {0};
+	if (l->last && l->last->changes == l->changes && (l->last->timed || !timed) && same(&l->last->q, q))
+		return l->last;
+	blast_free(&l->last);
+	l->last = blast_new(l, q, timed);
+	struct making m = {.b = l->last, .persons = &l->persons, .only = q->jurisdiction[0] ? &only : NULL};
+	int r = q->jurisdiction[0] ? ledger_jurisdiction(l, q->jurisdiction, &only, err) : 0;
+	if (r == 0)
+		r = make(l, &m, err);
+	bits_release(&m.gone);
+	bits_release(&m.today);
+	bits_release(&only);
+	if (r < 0)
+		blast_free(&l->last);
+	return l->last;
 }

@@ -38,8 +38,17 @@ static void expect_damage(struct rig *r, const char *names)
 {
 	struct ledger *l;
 	struct err err;
-	if (ledger_open(&r->place, &r->mark, &l, &err) == 0)
-		fail_msg("damage in %s was not seen", names);
+	if (ledger_open(&r->place, &r->mark, &l, &err) == 0) {
+		struct err again;
+		if (ledger_check(l, SIZE_MAX, &err) >= 0)
+			fail_msg("damage in %s was not seen", names);
+		json_t *q = json_pack("{s:s, s:s}", "do", "subject", "id", "somebody"), *a = json_object();	/* from then on, nothing */
+		assert_int_equal(ledger_ask(l, q, r->subject, 0, a, &again), -1);
+		assert_string_equal(again.msg, err.msg);
+		json_decref(q);
+		json_decref(a);
+		ledger_close(&l);
+	}
 	assert_int_equal(err.code, ERR_CORRUPT);
 	if (!strstr(err.msg, names))
 		fail_msg("'%s' doesn't name %s", err.msg, names);
@@ -92,6 +101,14 @@ static void test_damage_is_named(void **state)
 	p[n - 1] ^= 1;
 	write_all(path, p, n);
 	expect_damage(r, "container");
+	struct ledger *l;	/* a question comes upon it as well */
+	assert_int_equal(ledger_open(&r->place, &r->mark, &l, &err), 0);
+	json_t *q = json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), *a = json_object();
+	assert_int_equal(ledger_ask(l, q, r->subject, (DAY0 + 1) * 86400, a, &err), -1);
+	assert_non_null(strstr(err.msg, "state/ledger/day/2024-10-04: container"));
+	json_decref(q);
+	json_decref(a);
+	ledger_close(&l);
 	p[n - 1] ^= 1;
 	write_all(path, p, n);
 	free(p);

@@ -88,7 +88,7 @@ void part_release(struct part *p)
 	free(p->links);
 	free(p->link_table.v);
 	free(p->containers);
-	free(p->bytes);
+	fio_view_release(&p->view);
 	*p = (struct part){0};
 }
 
@@ -438,7 +438,7 @@ static void take_links(struct reader *r, struct part *out)
 	}
 }
 
-static int read_containers(struct reader *r, uint32_t n, struct part *out, struct err *err)
+static int walk_containers(struct reader *r, uint32_t n, struct part *out, struct err *err)
 {
 	out->containers = xcalloc((size_t)n + 1, sizeof *out->containers);
 	for (uint32_t i = 0; i < n; i++) {
@@ -446,12 +446,10 @@ static int read_containers(struct reader *r, uint32_t n, struct part *out, struc
 		const struct container *before = i ? c - 1 : NULL;
 		size_t size = 0;
 		const char *why = NULL;
-		if (container_read(r->at, (size_t)(r->end - r->at), c, &size, &why) < 0)
+		if (container_walk(r->at, (size_t)(r->end - r->at), c, &size, &why) < 0)
 			return err_set(err, ERR_CORRUPT, "container %u of %u: %s", i, n, why);
 		if (c->set >= out->sets_n || (before && (before->set > c->set || (before->set == c->set && before->chunk >= c->chunk))))
 			return err_set(err, ERR_CORRUPT, "container %u of %u: out of order", i, n);
-		if (container_last(c) >= out->dict_n)
-			return err_set(err, ERR_CORRUPT, "container %u of %u: names subjects beyond the dictionary's %u", i, n, out->dict_n);
 		struct set *s = &out->sets[c->set];
 		if (!s->containers_n++)
 			s->containers = c;
@@ -461,9 +459,8 @@ static int read_containers(struct reader *r, uint32_t n, struct part *out, struc
 	return r->at == r->end ? 0 : err_set(err, ERR_CORRUPT, "something follows the last container");
 }
 
-static int read_all(const uint8_t *p, size_t n, struct combos *combos, struct part *out, struct err *err)
+static int walk_all(const uint8_t *p, size_t n, struct combos *combos, struct part *out, struct err *err)
 {
-	uint8_t root[32];
 	if (n < HEAD || memcmp(p, magic, sizeof magic) != 0)
 		return err_set(err, ERR_CORRUPT, "not a day of the ledger");
 	uint32_t version = get_u32(p + 8), meta = get_u32(p + 32);
@@ -491,17 +488,85 @@ static int read_all(const uint8_t *p, size_t n, struct combos *combos, struct pa
 	if ((size_t)containers * CONTAINER_HEAD > n - HEAD - meta)
 		return err_set(err, ERR_CORRUPT, "cut off: it doesn't hold its %u containers", containers);
 	struct reader c = {p + HEAD + meta, p + n, false};
-	if (read_containers(&c, containers, out, err) < 0)
-		return -1;
-	container_root(out->containers, out->containers_n, root);
-	return memcmp(root, p + 48, 32) == 0 ? 0 : err_set(err, ERR_CORRUPT, "its containers don't have the Merkle root that it names");
+	return walk_containers(&c, containers, out, err);
+}
+
+int day_walk(struct fio_view *view, struct combos *combos, struct part *out, struct err *err)
+{
+	*out = (struct part){.view = *view};
+	*view = (struct fio_view){0};
+	if (walk_all(out->view.p, out->view.n, combos, out, err) == 0)
+		return 0;
+	part_release(out);
+	return -1;
+}
+
+const uint8_t *part_root(const struct part *p)
+{
+	return p->view.p + 48;
+}
+
+/* ---- before it is used ------------------------------------------------------------------------------------------------- */
+
+static int check_container(const struct part *p, struct container *c, struct err *err)
+{
+	size_t i = (size_t)(c - p->containers);
+	const char *why;
+	if (c->checked)
+		return 0;
+	if (container_check(c, &why) < 0)
+		return err_set(err, ERR_CORRUPT, "container %zu of %zu: %s", i, p->containers_n, why);
+	if (container_last(c) < p->dict_n)
+		return 0;
+	c->checked = false;
+	return err_set(err, ERR_CORRUPT, "container %zu of %zu: names subjects beyond the dictionary's %u", i, p->containers_n, p->dict_n);
+}
+
+int set_check(const struct part *p, const struct set *s, struct err *err)
+{
+	for (size_t i = 0; i < s->containers_n; i++)
+		if (check_container(p, &s->containers[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int part_check(const struct part *p, struct err *err)
+{
+	uint8_t root[32];
+	for (uint32_t i = 0; i < p->sets_n; i++)
+		if (set_check(p, &p->sets[i], err) < 0)
+			return -1;
+	if (!p->view.p)
+		return 0;
+	container_root(p->containers, p->containers_n, root);
+	return memcmp(root, part_root(p), 32) == 0 ? 0
+						    : err_set(err, ERR_CORRUPT, "its containers don't have the Merkle root that it names");
 }
 
 int day_read(uint8_t *bytes, size_t n, struct combos *combos, struct part *out, struct err *err)
 {
-	*out = (struct part){.bytes = bytes, .bytes_n = n};
-	if (read_all(bytes, n, combos, out, err) == 0)
+	struct fio_view v = {.p = bytes, .n = n};
+	if (day_walk(&v, combos, out, err) < 0)
+		return -1;
+	if (part_check(out, err) == 0)
 		return 0;
 	part_release(out);
 	return -1;
+}
+
+int set_has(const struct part *p, const struct set *s, uint32_t id, struct err *err)
+{
+	size_t lo = 0, hi = s->containers_n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (s->containers[mid].chunk < id / CHUNK_IDS)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == s->containers_n || s->containers[lo].chunk != id / CHUNK_IDS)
+		return bits_has(&s->bits, id);
+	if (check_container(p, &s->containers[lo], err) < 0)
+		return -1;
+	return container_has(&s->containers[lo], id % CHUNK_IDS);
 }

@@ -1,4 +1,9 @@
-/* Subjects: their pseudonyms, numbered in the order in which they were first seen. */
+/*
+ * Subjects: their pseudonyms, numbered in the order in which they were first seen.
+ *
+ * The index is made again at each start, so it has no format and needs no care.  A bucket is one line of the processor's
+ * cache: twelve slots, a byte of the key for each, and a key is looked at only where that byte is the same.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -6,96 +11,130 @@
 
 #include "ledger/inside.h"
 
-/* ---- hash table ----------------------------------------------------------------------------------------------------- */
+enum { BUCKET = 12, AHEAD = 16, FILL_PERCENT = 75, FIRST_BUCKETS = 64 };
 
-uint64_t table_hash(const void *p, size_t n)
+struct dict_bucket {
+	uint8_t tag[BUCKET];	/* 0: empty; filled from the front */
+	uint32_t id[BUCKET];
+	uint32_t unused;
+};
+_Static_assert(sizeof(struct dict_bucket) == 64, "one line of the cache");
+
+/* ---- index ------------------------------------------------------------------------------------------------------------ */
+
+/* A key is the output of a MAC: its bytes are a hash already. */
+static size_t bucket_of(const struct dict *d, const uint8_t *key)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);	/* FNV-1a */
-	for (const uint8_t *at = p, *end = at + n; at < end; at++)
-		h = (h ^ *at) * UINT64_C(0x100000001b3);
-	return h ^ h >> 32;
+	return (size_t)((unsigned __int128)get_u64(key) * d->buckets_n >> 64);
 }
 
-uint32_t *table_find(struct table *t, uint64_t hash, bool (*same)(const void *arg, uint32_t index, const void *key), const void *arg,
-		     const void *key)
+static uint8_t tag_of(const uint8_t *key)
 {
-	size_t i = hash & (t->cap - 1);
-	while (t->v[i] && !same(arg, t->v[i] - 1, key))
-		i = (i + 1) & (t->cap - 1);
-	return &t->v[i];
+	return key[8] ? key[8] : 1;
 }
 
-void table_grow(struct table *t, uint64_t (*hash_of)(const void *arg, uint32_t index), const void *arg)
+const uint8_t *dict_key(const struct dict *d, uint32_t id)
 {
-	if (2 * (t->n + 1) <= t->cap)
-		return;
-	struct table bigger = {.cap = t->cap ? 2 * t->cap : 64, .n = t->n};
-	bigger.v = xcalloc(bigger.cap, sizeof *bigger.v);
-	for (size_t k = 0; k < t->cap; k++) {
-		if (!t->v[k])
-			continue;
-		size_t i = hash_of(arg, t->v[k] - 1) & (bigger.cap - 1);
-		while (bigger.v[i])
-			i = (i + 1) & (bigger.cap - 1);
-		bigger.v[i] = t->v[k];
+	return id < d->file_n ? d->file.p + (size_t)id * SUBJECT_BYTES : d->keys[id - d->file_n];
+}
+
+void dict_prefetch(const struct dict *d, const uint8_t key[static SUBJECT_BYTES])
+{
+	if (d->buckets_n)
+		__builtin_prefetch(&d->buckets[bucket_of(d, key)]);
+}
+
+/* Where the key is (true), or belongs. */
+static bool look(const struct dict *d, const uint8_t *key, struct dict_bucket **bucket, int *slot)
+{
+	uint8_t tag = tag_of(key);
+	for (size_t at = bucket_of(d, key);; at = at + 1 == d->buckets_n ? 0 : at + 1) {
+		struct dict_bucket *b = &d->buckets[at];
+		for (int i = 0; i < BUCKET; i++) {
+			bool here = b->tag[i] == tag && memcmp(dict_key(d, b->id[i]), key, SUBJECT_BYTES) == 0;
+			if (b->tag[i] && !here)
+				continue;
+			*bucket = b;
+			*slot = i;
+			return here;
+		}
 	}
-	free(t->v);
-	*t = bigger;
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------- */
-
-/* A key is the output of a MAC: its first bytes are a hash already. */
-static uint64_t key_hash(const uint8_t *key)
+/* False: it is there already. */
+static bool enter(struct dict *d, uint32_t id)
 {
-	return get_u64(key);
+	struct dict_bucket *b;
+	int i;
+	if (look(d, dict_key(d, id), &b, &i))
+		return false;
+	b->tag[i] = tag_of(dict_key(d, id));
+	b->id[i] = id;
+	return true;
 }
 
-static uint64_t hash_at(const void *arg, uint32_t index)
+/* Buckets for so many; those that are there already are entered again. */
+static void make_room(struct dict *d, uint32_t n)
 {
-	const struct dict *d = arg;
-	return key_hash(d->keys[index]);
+	size_t want = (size_t)n * 100 / (BUCKET * FILL_PERCENT) + FIRST_BUCKETS;
+	free(d->buckets);
+	d->buckets = aligned_alloc(64, want * sizeof *d->buckets);
+	must(d->buckets);
+	memset(d->buckets, 0, want * sizeof *d->buckets);
+	d->buckets_n = want;
+	d->room = n;
 }
 
-static bool same_key(const void *arg, uint32_t index, const void *key)
+/* The first id that is there twice, or n. */
+static uint32_t enter_all(struct dict *d, uint32_t from, uint32_t n)
 {
-	const struct dict *d = arg;
-	return memcmp(d->keys[index], key, SUBJECT_BYTES) == 0;
+	for (uint32_t i = from; i < n; i++) {
+		if (n - i > AHEAD)
+			dict_prefetch(d, dict_key(d, i + AHEAD));
+		if (!enter(d, i))
+			return i;
+	}
+	return n;
 }
 
 void dict_release(struct dict *d)
 {
 	free(d->keys);
-	free(d->table.v);
+	free(d->buckets);
+	fio_view_release(&d->file);
 	*d = (struct dict){0};
 }
 
 uint32_t dict_add(struct dict *d, const uint8_t key[static SUBJECT_BYTES])
 {
-	table_grow(&d->table, hash_at, d);
-	uint32_t *slot = table_find(&d->table, key_hash(key), same_key, d, key);
-	if (*slot)
-		return *slot - 1;
+	struct dict_bucket *b;
+	int i;
+	if (d->n >= d->room) {
+		make_room(d, d->n + d->n / 2 + BUCKET * FIRST_BUCKETS / 2);
+		must(enter_all(d, 0, d->n) == d->n);
+	}
+	if (look(d, key, &b, &i))
+		return b->id[i];
 	must(d->n < DICT_MAX);
-	if (d->n == d->cap) {
+	uint32_t at = d->n - d->file_n;
+	if (at == d->cap) {
 		d->cap = d->cap ? 2 * d->cap : 1024;
 		d->keys = xrealloc(d->keys, d->cap * sizeof *d->keys);
 	}
-	memcpy(d->keys[d->n], key, SUBJECT_BYTES);
-	d->table.n++;
-	*slot = ++d->n;
-	return d->n - 1;
+	memcpy(d->keys[at], key, SUBJECT_BYTES);
+	b->tag[i] = tag_of(key);
+	b->id[i] = d->n;
+	return d->n++;
 }
 
 bool dict_find(const struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t *id)
 {
-	struct table t = d->table;
-	if (!t.cap)
+	struct dict_bucket *b;
+	int i;
+	if (!d->buckets_n || !look(d, key, &b, &i))
 		return false;
-	const uint32_t *slot = table_find(&t, key_hash(key), same_key, d, key);
-	if (*slot)
-		*id = *slot - 1;
-	return *slot != 0;
+	*id = b->id[i];
+	return true;
 }
 
 /* ---- dict/keys -------------------------------------------------------------------------------------------------------- */
@@ -106,23 +145,37 @@ static int by_n(const void *a, const void *b)
 	return x->n < y->n ? -1 : x->n > y->n;
 }
 
-static int read_keys(struct dict *d, const struct fio *io, int dir, uint32_t need, const char *who, struct err *err)
+static int view_keys(struct dict *d, const struct fio *io, int dir, uint32_t need, const char *who, struct err *err)
 {
+	struct fio_stat st;
 	int fd = io->open(io->ctx, dir, "keys", O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return errno == ENOENT ? err_set(err, ERR_CORRUPT, "state/ledger/dict/keys is gone, and day %s needs it", who)
 				       : err_sys(err, "state/ledger/dict/keys");
-	uint8_t *keys = xmalloc((size_t)need * SUBJECT_BYTES);
-	ssize_t n = fio_read_all(io, fd, keys, (size_t)need * SUBJECT_BYTES, 0);
-	int r = n < 0 ? err_sys(err, "state/ledger/dict/keys") : 0;
+	int got = fio_view(io, fd, (size_t)need * SUBJECT_BYTES, &d->file);
+	int r = got < 0 ? err_sys(err, "state/ledger/dict/keys") : 0;
+	if (got > 0 && io->stat(io->ctx, fd, &st) == 0)
+		r = err_set(err, ERR_CORRUPT, "state/ledger/dict/keys holds %llu subjects, and day %s needs %u",
+			    (unsigned long long)(st.size / SUBJECT_BYTES), who, need);
 	io->close(io->ctx, fd);
-	if (r == 0 && (size_t)n < (size_t)need * SUBJECT_BYTES)
-		r = err_set(err, ERR_CORRUPT, "state/ledger/dict/keys holds %zd subjects, and day %s needs %u", n / SUBJECT_BYTES, who, need);
-	for (uint32_t i = 0; r == 0 && i < need; i++)
-		if (dict_add(d, keys + (size_t)i * SUBJECT_BYTES) != i)
-			r = err_set(err, ERR_CORRUPT, "state/ledger/dict/keys holds subject %u twice", i);
-	free(keys);
+	if (r == 0)
+		d->n = d->file_n = need;
 	return r;
+}
+
+static int check_keys(struct dict *d, const struct dict_claim *c, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].n > d->synced)
+			d->crc = crc32c(d->crc, dict_key(d, d->synced), (size_t)(c[i].n - d->synced) * SUBJECT_BYTES);
+		if (d->crc != c[i].crc)
+			return err_set(err, ERR_CORRUPT, "state/ledger/dict/keys is damaged before subject %u (checked against day %s)", c[i].n,
+				       c[i].who);
+		d->synced = c[i].n;
+	}
+	make_room(d, d->n + d->n / 8);
+	uint32_t twice = enter_all(d, 0, d->n);
+	return twice == d->n ? 0 : err_set(err, ERR_CORRUPT, "state/ledger/dict/keys holds subject %u twice", twice);
 }
 
 int dict_load(struct dict *d, const struct fio *io, int dir, const struct dict_claim *claims, size_t n, struct err *err)
@@ -132,18 +185,9 @@ int dict_load(struct dict *d, const struct fio *io, int dir, const struct dict_c
 	struct dict_claim *c = xcalloc(n, sizeof *c);
 	memcpy(c, claims, n * sizeof *c);
 	qsort(c, n, sizeof *c, by_n);
-	int r = c[n - 1].n ? read_keys(d, io, dir, c[n - 1].n, c[n - 1].who, err) : 0;
-	uint32_t at = 0, crc = 0;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (c[i].n > at)
-			crc = crc32c(crc, d->keys[at], (size_t)(c[i].n - at) * SUBJECT_BYTES);
-		if (crc != c[i].crc)
-			r = err_set(err, ERR_CORRUPT, "state/ledger/dict/keys is damaged before subject %u (checked against day %s)", c[i].n,
-				    c[i].who);
-		at = c[i].n;
-	}
-	d->synced = at;
-	d->crc = crc;
+	int r = c[n - 1].n ? view_keys(d, io, dir, c[n - 1].n, c[n - 1].who, err) : 0;
+	if (r == 0)
+		r = check_keys(d, c, n, err);
 	free(c);
 	return r;
 }
@@ -153,15 +197,16 @@ int dict_sync(struct dict *d, const struct fio *io, int dir, struct err *err)
 	if (d->synced == d->n)
 		return 0;
 	size_t n = (size_t)(d->n - d->synced) * SUBJECT_BYTES;
+	const uint8_t *fresh = d->keys[d->synced - d->file_n];
 	int fd = io->open(io->ctx, dir, "keys", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(err, "state/ledger/dict/keys");
-	bool good = fio_write_all(io, fd, d->keys[d->synced], n, (uint64_t)d->synced * SUBJECT_BYTES) == 0 && io->sync(io->ctx, fd) == 0 &&
+	bool good = fio_write_all(io, fd, fresh, n, (uint64_t)d->synced * SUBJECT_BYTES) == 0 && io->sync(io->ctx, fd) == 0 &&
 		    io->sync(io->ctx, dir) == 0;
 	int r = good ? 0 : err_sys(err, "state/ledger/dict/keys");
 	io->close(io->ctx, fd);
 	if (r == 0) {
-		d->crc = crc32c(d->crc, d->keys[d->synced], n);
+		d->crc = crc32c(d->crc, fresh, n);
 		d->synced = d->n;
 	}
 	return r;

@@ -171,24 +171,44 @@ static struct combo *combo_of(struct ledger *l, struct plan_view *v, const uint8
 
 /* ---- attributes ----------------------------------------------------------------------------------------------------------- */
 
-static void attribute(struct ledger *l, struct part *p, uint32_t id, const char *name)
+static const struct combo *attribute(struct ledger *l, const char *name)
 {
-	bits_set(&part_set(p, combos_intern(&l->combos, COMBO_ATTRIBUTE, false, name, NULL, 0))->bits, id);
+	return combos_intern(&l->combos, COMBO_ATTRIBUTE, false, name, NULL, 0);
+}
+
+/* code: 0 for none, else 1 + its place among AA .. ZZ. */
+static const struct combo *jurisdiction(struct ledger *l, unsigned code)
+{
+	const struct combo **c = &l->attributes.jurisdiction[code];
+	char name[] = "jurisdiction:?\0";
+	if (code) {
+		name[13] = (char)('A' + (code - 1) / 26);
+		name[14] = (char)('A' + (code - 1) % 26);
+	}
+	return *c ? *c : (*c = attribute(l, name));
+}
+
+static const struct combo *answer(struct ledger *l, const struct combo **known, const char *what, uint8_t value)
+{
+	static const char *const words[] = {"?", "no", "yes"};
+	char name[32];
+	if (value > 2)
+		value = 0;
+	if (!known[value]) {
+		snprintf(name, sizeof name, "%s:%s", what, words[value]);
+		known[value] = attribute(l, name);
+	}
+	return known[value];
 }
 
 /* What isn't known is said so: a subject is in at least one set of each attribute. */
 static void attributes(struct ledger *l, struct part *p, uint32_t id, const uint8_t a[static ATTRIBUTE_BYTES])
 {
-	static const char *const words[] = {"?", "no", "yes"};
-	char name[32];
 	bool code = a[0] >= 'A' && a[0] <= 'Z' && a[1] >= 'A' && a[1] <= 'Z';
-	if (code)
-		snprintf(name, sizeof name, "jurisdiction:%c%c", a[0], a[1]);
-	attribute(l, p, id, code ? name : "jurisdiction:?");
-	snprintf(name, sizeof name, "minor:%s", words[a[2] <= 2 ? a[2] : 0]);
-	attribute(l, p, id, name);
-	snprintf(name, sizeof name, "business:%s", words[a[3] <= 2 ? a[3] : 0]);
-	attribute(l, p, id, name);
+	unsigned at = code ? 1 + 26u * (a[0] - 'A') + (a[1] - 'A') : 0;
+	bits_set(&part_set(p, jurisdiction(l, at))->bits, id);
+	bits_set(&part_set(p, answer(l, l->attributes.minor, "minor", a[2]))->bits, id);
+	bits_set(&part_set(p, answer(l, l->attributes.business, "business", a[3]))->bits, id);
 }
 
 /* ---- frames --------------------------------------------------------------------------------------------------------------- */
@@ -257,6 +277,11 @@ int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *b
 	for (uint32_t i = 0; i < b.head.count; i++) {
 		struct block_object o;
 		block_object_at(&b, i, &o);
+		dict_prefetch(&l->dict, o.subject);
+	}
+	for (uint32_t i = 0; i < b.head.count; i++) {
+		struct block_object o;
+		block_object_at(&b, i, &o);
 		fold_object(l, p, v, &o, b.head.leaf_bytes);
 	}
 	count_source(l, p, source);
@@ -315,17 +340,21 @@ static const struct combo *record_combo(struct ledger *l, const struct record_vi
 }
 
 /* Everybody of whom the vendor is known to have got something up to that day. */
-static void delete_all(const struct ledger *l, const struct part *until, const char *vendor, struct bits *gone)
+static int delete_all(struct ledger *l, const struct part *until, const char *vendor, struct bits *gone, struct err *err)
 {
 	for (size_t i = 0; i < l->parts_n && l->parts[i]->day <= until->day; i++)
 		for (uint32_t k = 0; k < l->parts[i]->sets_n; k++) {
 			const struct set *s = &l->parts[i]->sets[k];
-			if (s->combo->kind <= COMBO_MEASURED && s->combo->name == vendor)
-				set_add_to(s, gone);
+			if (s->combo->kind > COMBO_MEASURED || s->combo->name != vendor)
+				continue;
+			if (ledger_use_set(l, l->parts[i], s, err) < 0)
+				return -1;
+			set_add_to(s, gone);
 		}
+	return 0;
 }
 
-static void fold_people(struct ledger *l, struct part *p, const struct record_view *v)
+static int fold_people(struct ledger *l, struct part *p, const struct record_view *v, struct err *err)
 {
 	static const uint8_t unknown[ATTRIBUTE_BYTES];
 	bool measured = v->r.what == RECORD_MEASURED;
@@ -334,10 +363,10 @@ static void fold_people(struct ledger *l, struct part *p, const struct record_vi
 	p->deletions |= !measured;
 	if (v->r.people == UINT32_MAX) {
 		struct bits gone = {0};
-		delete_all(l, p, v->r.vendor, &gone);
+		int r = delete_all(l, p, v->r.vendor, &gone, err);
 		bits_or(&s->bits, &gone);
 		bits_release(&gone);
-		return;
+		return r;
 	}
 	if (measured)
 		s->events += v->r.people;
@@ -349,6 +378,7 @@ static void fold_people(struct ledger *l, struct part *p, const struct record_vi
 		attributes(l, p, id, unknown);
 		again(l, p, v->r.vendor, id);
 	}
+	return 0;
 }
 
 static int fold_record(struct ledger *l, const struct log_frame *f, struct err *err)
@@ -364,8 +394,8 @@ static int fold_record(struct ledger *l, const struct log_frame *f, struct err *
 	v.r.who = combos_text(&l->combos, v.who.at, v.who.len);
 	v.r.why = combos_text(&l->combos, v.why.at, v.why.len);
 	struct part *p = ledger_open_part(l, v.day, f->seq);
-	if (v.r.what != RECORD_ARRIVED)
-		fold_people(l, p, &v);
+	if (v.r.what != RECORD_ARRIVED && fold_people(l, p, &v, err) < 0)
+		return -1;
 	part_record(p, &v.r);
 	l->stats.records += v.r.what != RECORD_ARRIVED;
 	l->changes++;

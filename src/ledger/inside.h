@@ -7,10 +7,9 @@
 
 #include "adapter/adapter.h"
 #include "ledger/ledger.h"
+#include "ledger/words.h"
 
 /* ---- bits over subject ids: bitsets of 65,536 ids, made when the first is set (set.c) ----------------------------- */
-
-enum { CHUNK_IDS = 65536, CHUNK_WORDS = CHUNK_IDS / 64, CHUNK_BYTES = CHUNK_IDS / 8 };
 
 struct bits {
 	uint64_t **v;	/* a chunk or NULL */
@@ -37,22 +36,29 @@ enum container_kind { CONTAINER_ARRAY = 1, CONTAINER_BITSET, CONTAINER_RUN };
 enum { CONTAINER_HEAD = 16 };	/* u32 set, u16 chunk, u8 kind, u8 0, u32 n, u32 crc32c of the 12 bytes before and the data */
 
 struct container {
-	uint32_t set, n;
+	const uint8_t *data;	/* behind its head */
+	uint32_t set, n, len;
 	uint16_t chunk;
 	uint8_t kind;
-	const uint8_t *data;
-	size_t len;
+	bool checked;
 };
 /* Appends head and data. */
 void container_write(struct buf *b, uint32_t set, uint16_t chunk, const uint64_t words[static CHUNK_WORDS]);
-/* 0 and *size of the whole, or -1: why (a literal). */
-int container_read(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why);
+/*
+ * In two steps, so that a start needn't read everything: what the head says, then, before anything else is done with it,
+ * checksum and canonical form.  0 and *size of the whole, or -1: why (a literal).
+ */
+int container_walk(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why);
+int container_check(struct container *c, const char **why);
+int container_read(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why);	/* both */
+void container_or(const struct container *c, uint64_t words[static CHUNK_WORDS]);
+bool container_has(const struct container *c, uint32_t low);
 void container_add(const struct container *c, struct bits *to);
 uint32_t container_last(const struct container *c);	/* highest id */
 /* RFC 6962 2.1 over the containers' bytes; n may be 0. */
 void container_root(const struct container *v, size_t n, uint8_t root[static 32]);
 
-/* ---- dictionary (dict.c) ----------------------------------------------------------------------------------------- */
+/* ---- hash table (table.c) ---------------------------------------------------------------------------------------- */
 
 struct table {		/* open addressing; holds index + 1 */
 	uint32_t *v;
@@ -65,15 +71,23 @@ uint32_t *table_find(struct table *t, uint64_t hash, bool (*same)(const void *ar
 /* Room for one more; hash_of gives an entry's hash when they move. */
 void table_grow(struct table *t, uint64_t (*hash_of)(const void *arg, uint32_t index), const void *arg);
 
+/* ---- dictionary (dict.c) ----------------------------------------------------------------------------------------- */
+
 struct dict {
-	uint8_t (*keys)[SUBJECT_BYTES];
-	uint32_t n, cap;
-	struct table table;
+	struct fio_view file;	/* dict/keys as it was at the start: file_n keys */
+	uint32_t file_n;
+	uint8_t (*keys)[SUBJECT_BYTES];	/* those behind them */
+	uint32_t n, cap;	/* n: of all.  cap: of keys */
+	struct dict_bucket *buckets;
+	size_t buckets_n;
+	uint32_t room;		/* so many subjects before there must be more buckets */
 	uint32_t synced;	/* in dict/keys, durably */
 	uint32_t crc;		/* of those */
 };
 enum { DICT_MAX = UINT32_MAX - CHUNK_IDS };
 void dict_release(struct dict *d);
+const uint8_t *dict_key(const struct dict *d, uint32_t id);
+void dict_prefetch(const struct dict *d, const uint8_t key[static SUBJECT_BYTES]);	/* it will be asked for soon */
 uint32_t dict_add(struct dict *d, const uint8_t key[static SUBJECT_BYTES]);
 bool dict_find(const struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t *id);
 /* What a closed day says of the dictionary: so many subjects, with this checksum. */
@@ -141,7 +155,7 @@ struct set {
 	const struct combo *combo;
 	uint64_t events;
 	struct bits bits;	/* open */
-	const struct container *containers;	/* closed */
+	struct container *containers;	/* closed */
 	size_t containers_n;
 };
 
@@ -200,15 +214,15 @@ struct part {
 	struct table link_table;	/* open */
 	uint64_t first_own;	/* open: the first frame of open/ that it needs */
 	bool deletions;		/* it has a COMBO_DELETED */
-	uint8_t *bytes;		/* closed: the file */
-	size_t bytes_n;
+	struct fio_view view;	/* closed: the file */
+	bool checked;		/* closed: all of it */
 	struct container *containers;
 	size_t containers_n;
 	uint32_t dict_n, dict_crc;	/* closed */
 };
 void part_release(struct part *p);
 struct set *part_set(struct part *p, const struct combo *c);	/* open; made when it isn't there; until the next call */
-void set_add_to(const struct set *s, struct bits *to);
+void set_add_to(const struct set *s, struct bits *to);	/* checked before */
 void part_use(struct part *p, const char *vendor, int64_t version, const uint8_t digest[static 32]);
 void part_record(struct part *p, const struct record *r);
 bool part_link(struct part *p, enum link_kind kind, uint32_t from, uint32_t to);	/* open; true when it is new */
@@ -216,10 +230,21 @@ bool part_link(struct part *p, enum link_kind kind, uint32_t from, uint32_t to);
 /* dict_n, dict_crc and generation are set. */
 void day_write(const struct part *p, struct buf *out);
 /*
- * bytes: heap, taken over in every case.  Everything is checked: sizes, order, canonical form, checksums, root.
- * ERR_CORRUPT says which container.
+ * A closed day is opened without reading it: sizes, order and the head's checksum are checked, and the containers are
+ * found.  What is in them is checked before it is used, once: by set_check, set_has or part_check.  ERR_CORRUPT says
+ * which container.
+ *
+ * day_walk    view is taken over in every case
+ * day_read    walk and part_check; bytes: heap, taken over in every case
+ * part_check  everything: each container, and that they have the Merkle root that the head names
+ * set_has     1, 0 or -1
  */
+int day_walk(struct fio_view *view, struct combos *combos, struct part *out, struct err *err);
 int day_read(uint8_t *bytes, size_t n, struct combos *combos, struct part *out, struct err *err);
+int part_check(const struct part *p, struct err *err);
+int set_check(const struct part *p, const struct set *s, struct err *err);
+int set_has(const struct part *p, const struct set *s, uint32_t id, struct err *err);
+const uint8_t *part_root(const struct part *p);	/* closed; 32 bytes */
 
 /* ---- records of other flows and deletions (record.c) ---------------------------------------------------------------- */
 
@@ -281,12 +306,19 @@ struct ledger {
 	uint64_t changes;	/* rises with each fold */
 	uint64_t links;		/* rises with each link that wasn't known */
 	struct persons persons;
+	struct {		/* combos that every exposure needs; NULL: not yet */
+		const struct combo *jurisdiction[1 + 26 * 26], *minor[3], *business[3];
+	} attributes;
 	struct err damage;	/* code 0: none */
 	struct ledger_stats stats;
 	struct blast *last;	/* the newest answer, for the next page of it */
 };
 
 struct part *ledger_open_part(struct ledger *l, int64_t day, uint64_t own);
+/* Before a set's containers are used, and whether it has an id (1, 0): ERR_CORRUPT is the ledger's damage from then on. */
+int ledger_use_set(struct ledger *l, const struct part *p, const struct set *s, struct err *err);
+int ledger_has(struct ledger *l, const struct part *p, const struct set *s, uint32_t id, struct err *err);
+void ledger_forget_checks(struct ledger *l);	/* the files may have been damaged since */
 bool ledger_has_record(const struct ledger *l, const uint8_t id[static 16]);
 /* own: number in open/, or 0.  ERR_CORRUPT: it isn't what its checksum says it is. */
 int fold_frame(struct ledger *l, const struct log_frame *f, struct err *err);
@@ -322,12 +354,12 @@ struct blast {
 	bool timed;
 	int32_t *first, *last;	/* timed: by subject id, days */
 };
-/* Lives until the next call. */
-const struct blast *blast_make(struct ledger *l, const struct question *q, bool timed);
+/* Lives until the next call.  NULL: the ledger is damaged. */
+const struct blast *blast_make(struct ledger *l, const struct question *q, bool timed, struct err *err);
 void blast_free(struct blast **b);
 bool category_within(const char *category, const char *asked);	/* "user.contact" holds "user.contact.email" */
 /* Identifiers of people of whom the code was ever seen; "unknown": of whom none was. */
-void ledger_jurisdiction(const struct ledger *l, const char *code, struct bits *out);
+int ledger_jurisdiction(struct ledger *l, const char *code, struct bits *out, struct err *err);
 /*
  * The first day whose records can have reached the vendor on `since` or later: the last RECORD_ARRIVED of the days before
  * knows what hadn't arrived then.  Where there is none, everything may have waited.

@@ -93,7 +93,7 @@ static bool note_name(void *arg, const char *name)
 	return true;
 }
 
-static int read_file(const struct fio *io, int dir, const char *name, uint8_t **out, size_t *n, struct err *err)
+static int view_file(const struct fio *io, int dir, const char *name, struct fio_view *out, struct err *err)
 {
 	struct fio_stat st;
 	int fd = io->open(io->ctx, dir, name, O_RDONLY | O_CLOEXEC, 0);
@@ -102,40 +102,85 @@ static int read_file(const struct fio *io, int dir, const char *name, uint8_t **
 	int r = io->stat(io->ctx, fd, &st) < 0 ? err_sys(err, "state/ledger/day/%s", name) : 0;
 	if (r == 0 && st.size > DAY_BYTES_MAX)
 		r = err_set(err, ERR_CORRUPT, "state/ledger/day/%s: larger than a day can be", name);
-	*out = r == 0 ? xmalloc((size_t)st.size + 1) : NULL;
-	ssize_t got = r == 0 ? fio_read_all(io, fd, *out, (size_t)st.size, 0) : 0;
-	if (got < 0)
+	if (r == 0 && fio_view(io, fd, (size_t)st.size, out) != 0)
 		r = err_sys(err, "state/ledger/day/%s", name);
 	io->close(io->ctx, fd);
-	if (r < 0) {
-		free(*out);
-		*out = NULL;
-	}
-	*n = (size_t)got;
 	return r;
+}
+
+static int open_day(struct ledger *l, int64_t day, uint32_t generation, struct part *out, struct err *err)
+{
+	char name[DAY_NAME];
+	struct fio_view view;
+	day_name(day, generation, name);
+	if (view_file(l->place.io, l->day_dir, name, &view, err) < 0)
+		return -1;
+	if (day_walk(&view, &l->combos, out, err) < 0)
+		return err_prefix(err, "state/ledger/day/%s: ", name);
+	if (out->day == day && out->generation == generation)
+		return 0;
+	part_release(out);
+	return err_set(err, ERR_CORRUPT, "state/ledger/day/%s: holds another day", name);
 }
 
 static int load_part(struct ledger *l, int64_t day, uint32_t generation, struct dict_claim *claim, struct err *err)
 {
-	char name[DAY_NAME];
-	uint8_t *bytes = NULL;
-	size_t n = 0;
 	struct part p;
-	day_name(day, generation, name);
-	if (read_file(l->place.io, l->day_dir, name, &bytes, &n, err) < 0)
+	if (open_day(l, day, generation, &p, err) < 0)
 		return -1;
-	if (day_read(bytes, n, &l->combos, &p, err) < 0)
-		return err_prefix(err, "state/ledger/day/%s: ", name);
-	if (p.day != day || p.generation != generation) {
-		part_release(&p);
-		return err_set(err, ERR_CORRUPT, "state/ledger/day/%s: holds another day", name);
-	}
 	*insert_part(l, day, generation) = p;
 	ranges_add_all(&l->sources, p.sources.v, p.sources.n);
 	l->links += p.links_n;
 	*claim = (struct dict_claim){.n = p.dict_n, .crc = p.dict_crc};
-	memcpy(claim->who, name, sizeof claim->who);
+	day_name(day, generation, claim->who);
 	return 0;
+}
+
+/* What is wrong with a part makes the whole ledger wrong: from now on it answers nothing. */
+static int name_damage(struct ledger *l, const struct part *p, struct err *err)
+{
+	char name[DAY_NAME];
+	day_name(p->day, p->generation, name);
+	err_prefix(err, "state/ledger/day/%s: ", name);
+	l->damage = *err;
+	return -1;
+}
+
+int ledger_use_set(struct ledger *l, const struct part *p, const struct set *s, struct err *err)
+{
+	return set_check(p, s, err) < 0 ? name_damage(l, p, err) : 0;
+}
+
+int ledger_has(struct ledger *l, const struct part *p, const struct set *s, uint32_t id, struct err *err)
+{
+	int r = set_has(p, s, id, err);
+	return r < 0 ? name_damage(l, p, err) : r;
+}
+
+void ledger_forget_checks(struct ledger *l)
+{
+	for (size_t i = 0; i < l->parts_n; i++) {
+		struct part *p = l->parts[i];
+		p->checked = false;
+		for (size_t k = 0; k < p->containers_n; k++)
+			p->containers[k].checked = false;
+	}
+}
+
+int ledger_check(struct ledger *l, size_t limit, struct err *err)
+{
+	int n = 0;
+	for (size_t i = 0; i < l->parts_n && limit > 0; i++) {
+		struct part *p = l->parts[i];
+		if (p->generation == 0 || p->checked)
+			continue;
+		if (part_check(p, err) < 0)
+			return name_damage(l, p, err);
+		p->checked = true;
+		limit--;
+		n++;
+	}
+	return n;
 }
 
 static int whole(const struct ledger *l, struct err *err)
@@ -319,9 +364,27 @@ static uint32_t next_generation(const struct ledger *l, int64_t day)
 }
 
 /* Read back as it was written, so that what answers from now on is what the next start will find. */
+static int read_back(struct ledger *l, struct part *p, uint32_t generation, struct err *err)
+{
+	struct part closed;
+	if (open_day(l, p->day, generation, &closed, err) < 0)
+		return -1;
+	if (part_check(&closed, err) < 0) {
+		part_release(&closed);
+		return name_damage(l, &(struct part){.day = p->day, .generation = generation}, err);
+	}
+	closed.checked = true;
+	l->stats.days_closed++;
+	l->stats.bytes_closed += closed.view.n;
+	l->changes++;
+	part_release(p);
+	*p = closed;
+	return 0;
+}
+
 static int close_part(struct ledger *l, size_t at, struct err *err)
 {
-	struct part *p = l->parts[at], closed;
+	struct part *p = l->parts[at];
 	struct buf b;
 	char name[DAY_NAME];
 	uint32_t generation = next_generation(l, p->day);
@@ -337,17 +400,8 @@ static int close_part(struct ledger *l, size_t at, struct err *err)
 	p->generation = 0;
 	day_name(p->day, generation, name);
 	int r = write_file(l, name, &b, err);
-	size_t n = b.len;
-	if (r < 0)
-		buf_release(&b);
-	else if ((r = day_read(b.data, n, &l->combos, &closed, err)) == 0) {
-		part_release(p);
-		*p = closed;
-		l->stats.days_closed++;
-		l->stats.bytes_closed += n;
-		l->changes++;
-	}
-	return r;
+	buf_release(&b);
+	return r < 0 ? -1 : read_back(l, p, generation, err);
 }
 
 int ledger_close_days(struct ledger *l, int64_t today, struct err *err)
@@ -371,10 +425,10 @@ void ledger_days(const struct ledger *l, void (*each)(void *arg, const struct le
 {
 	for (size_t i = 0; i < l->parts_n; i++) {
 		const struct part *p = l->parts[i];
-		struct ledger_day d = {.day = p->day, .generation = p->generation, .bytes = p->bytes, .n = p->bytes_n};
+		struct ledger_day d = {.day = p->day, .generation = p->generation, .bytes = p->view.p, .n = p->view.n};
 		if (p->generation == 0)
 			continue;
-		container_root(p->containers, p->containers_n, d.root);
+		memcpy(d.root, part_root(p), sizeof d.root);
 		each(arg, &d);
 	}
 }

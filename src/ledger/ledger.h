@@ -12,7 +12,9 @@
  * goes.  The sets only grow: folding the same frame twice changes nothing, events included (a frame counts once, by its
  * source's sequence number; a record once, by its random id).
  *
- * Damage is never skipped: ledger_open fails with ERR_CORRUPT and names file and container.  One thread.
+ * A closed day is mapped and opened by its head; its containers are checked before they are used, each once.  Damage is
+ * never skipped: ledger_open, or the call that comes upon it, fails with ERR_CORRUPT and names file and container, and so does
+ * every call after it.  One thread.
  */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -39,10 +41,13 @@ struct ledger_place {
 
 /*
  * mark: of open/ when somebody writes it in this process (only what is durable is read), else NULL: to its end.
- * Reads everything there is.  Writes nothing.
+ * Reads what open/ holds, the dictionary, and the heads of the closed days.  Writes nothing.
  */
 int ledger_open(const struct ledger_place *p, const struct log_mark *mark, struct ledger **out, struct err *err) LEDGER_CHECKED;
 void ledger_close(struct ledger **l);
+
+/* Checks at most limit closed days that weren't, wholly.  How many; 0: all are; -1: damage. */
+int ledger_check(struct ledger *l, size_t limit, struct err *err) LEDGER_CHECKED;
 
 /* Folds what came to open/ since; at most limit frames.  How many, or -1: the ledger is damaged, or can't be read. */
 int64_t ledger_catch_up(struct ledger *l, size_t limit, struct err *err) LEDGER_CHECKED;
@@ -57,7 +62,7 @@ int ledger_add_gate(struct ledger *l, int log_dir, struct err *err) LEDGER_CHECK
  * everything received before midnight is folded.  Returns the days written, or -1: they stay open, nothing is lost.
  */
 int ledger_close_days(struct ledger *l, int64_t today, struct err *err) LEDGER_CHECKED;
-/* A closed day's file, as it was checked when it was read or written. */
+/* A closed day's file.  ledger_check says whether its bytes have that root. */
 struct ledger_day {
 	int64_t day;		/* since 1970 */
 	uint32_t generation;

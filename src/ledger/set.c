@@ -47,31 +47,19 @@ bool bits_has(const struct bits *b, uint32_t id)
 	return i < b->n && b->v[i] && b->v[i][id % CHUNK_IDS / 64] >> id % 64 & 1;
 }
 
-static uint32_t count_words(const uint64_t *w)
-{
-	uint32_t n = 0;
-	for (size_t i = 0; i < CHUNK_WORDS; i++)
-		n += (uint32_t)__builtin_popcountll(w[i]);
-	return n;
-}
-
 uint64_t bits_count(const struct bits *b)
 {
 	uint64_t n = 0;
 	for (size_t i = 0; i < b->n; i++)
-		n += b->v[i] ? count_words(b->v[i]) : 0;
+		n += b->v[i] ? words_best()->count(b->v[i]) : 0;
 	return n;
 }
 
 void bits_or(struct bits *to, const struct bits *from)
 {
-	for (size_t i = 0; i < from->n; i++) {
-		if (!from->v[i])
-			continue;
-		uint64_t *w = chunk_of(to, i);
-		for (size_t k = 0; k < CHUNK_WORDS; k++)
-			w[k] |= from->v[i][k];
-	}
+	for (size_t i = 0; i < from->n; i++)
+		if (from->v[i])
+			words_best()->or(chunk_of(to, i), from->v[i]);
 }
 
 void bits_and(struct bits *to, const struct bits *with)
@@ -79,14 +67,12 @@ void bits_and(struct bits *to, const struct bits *with)
 	for (size_t i = 0; i < to->n; i++) {
 		if (!to->v[i])
 			continue;
-		const uint64_t *w = i < with->n ? with->v[i] : NULL;
-		if (!w) {
-			free(to->v[i]);
-			to->v[i] = NULL;
+		if (i < with->n && with->v[i]) {
+			words_best()->and(to->v[i], with->v[i]);
 			continue;
 		}
-		for (size_t k = 0; k < CHUNK_WORDS; k++)
-			to->v[i][k] &= w[k];
+		free(to->v[i]);
+		to->v[i] = NULL;
 	}
 }
 
@@ -94,8 +80,7 @@ void bits_without(struct bits *to, const struct bits *gone)
 {
 	for (size_t i = 0; i < to->n && i < gone->n; i++)
 		if (to->v[i] && gone->v[i])
-			for (size_t k = 0; k < CHUNK_WORDS; k++)
-				to->v[i][k] &= ~gone->v[i][k];
+			words_best()->without(to->v[i], gone->v[i]);
 }
 
 uint64_t bits_next(const struct bits *b, uint64_t from)
@@ -127,17 +112,6 @@ static uint32_t next_bit(const uint64_t *w, uint32_t at, bool on)
 	return CHUNK_IDS;
 }
 
-static uint32_t count_runs(const uint64_t *w)
-{
-	uint32_t n = 0;
-	uint64_t before = 0;	/* the highest bit of the word before */
-	for (size_t i = 0; i < CHUNK_WORDS; i++) {
-		n += (uint32_t)__builtin_popcountll(w[i] & ~(w[i] << 1 | before));
-		before = w[i] >> 63;
-	}
-	return n;
-}
-
 static enum container_kind smallest(uint32_t card, uint32_t runs)
 {
 	uint32_t array = 2 * card, run = 4 * runs;
@@ -155,7 +129,7 @@ void container_write(struct buf *b, uint32_t set, uint16_t chunk, const uint64_t
 {
 	uint8_t head[CONTAINER_HEAD] = {0}, pair[4];
 	size_t start = b->len;
-	uint32_t card = count_words(words), runs = count_runs(words);
+	uint32_t card = words_best()->count(words), runs = words_best()->runs(words);
 	enum container_kind kind = smallest(card, runs);
 	put_u32(head, set);
 	put_u16(head + 4, chunk);
@@ -180,31 +154,53 @@ void container_write(struct buf *b, uint32_t set, uint16_t chunk, const uint64_t
 		put_u32(b->data + start + 12, container_crc(head, b->data + start + CONTAINER_HEAD, b->len - start - CONTAINER_HEAD));
 }
 
-static void unpack(const struct container *c, uint64_t words[static CHUNK_WORDS])
+static uint32_t array_at(const struct container *c, uint32_t i)
 {
-	if (c->kind == CONTAINER_BITSET) {
-		memcpy(words, c->data, CHUNK_BYTES);
-		return;
+	return get_u16(c->data + 2 * (size_t)i);
+}
+
+static uint32_t run_first(const struct container *c, uint32_t i)
+{
+	return get_u16(c->data + 4 * (size_t)i);
+}
+
+static uint32_t run_last(const struct container *c, uint32_t i)
+{
+	return run_first(c, i) + get_u16(c->data + 4 * (size_t)i + 2);
+}
+
+static bool array_canonical(const struct container *c)
+{
+	uint32_t runs = 1, falls = 0;
+	for (uint32_t i = 1; i < c->n; i++) {
+		uint32_t before = array_at(c, i - 1), at = array_at(c, i);
+		falls += at <= before;
+		runs += at != before + 1;
 	}
+	return falls == 0 && smallest(c->n, runs) == CONTAINER_ARRAY;
+}
+
+static bool run_canonical(const struct container *c)
+{
+	uint32_t card = 0, free_from = 0;	/* one more than the end before it, and apart */
 	for (uint32_t i = 0; i < c->n; i++) {
-		const uint8_t *p = c->data + (c->kind == CONTAINER_ARRAY ? 2 : 4) * (size_t)i;
-		uint32_t at = get_u16(p), more = c->kind == CONTAINER_RUN ? get_u16(p + 2) : 0;
-		for (uint32_t k = at; k <= at + more && k < CHUNK_IDS; k++)
-			words[k / 64] |= UINT64_C(1) << k % 64;
+		uint32_t first = run_first(c, i), last = run_last(c, i);
+		if (first < free_from || last >= CHUNK_IDS)
+			return false;
+		card += last - first + 1;
+		free_from = last + 2;
 	}
+	return smallest(card, c->n) == CONTAINER_RUN;
 }
 
 /* One spelling a set: what we would write ourselves. */
-static bool canonical(const struct container *c, const uint8_t *p, size_t size)
+static bool canonical(const struct container *c)
 {
-	uint64_t words[CHUNK_WORDS] = {0};
-	struct buf again;
-	buf_init(&again, 0);
-	unpack(c, words);
-	container_write(&again, c->set, c->chunk, words);
-	bool same = again.len == size && memcmp(again.data, p, size) == 0;
-	buf_release(&again);
-	return same;
+	if (c->kind == CONTAINER_ARRAY)
+		return array_canonical(c);
+	if (c->kind == CONTAINER_RUN)
+		return run_canonical(c);
+	return words_best()->count(c->data) == c->n && smallest(c->n, words_best()->runs(c->data)) == CONTAINER_BITSET;
 }
 
 static int wrong(const char **why, const char *what)
@@ -213,33 +209,81 @@ static int wrong(const char **why, const char *what)
 	return -1;
 }
 
-int container_read(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why)
+int container_walk(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why)
 {
 	if (n < CONTAINER_HEAD)
 		return wrong(why, "cut off");
 	*out = (struct container){.set = get_u32(p), .chunk = get_u16(p + 4), .kind = p[6], .n = get_u32(p + 8), .data = p + CONTAINER_HEAD};
 	if (out->kind < CONTAINER_ARRAY || out->kind > CONTAINER_RUN || out->n == 0 || out->n > CHUNK_IDS)
 		return wrong(why, "not a container");
-	out->len = out->kind == CONTAINER_BITSET ? CHUNK_BYTES : (out->kind == CONTAINER_ARRAY ? 2 : 4) * (size_t)out->n;
+	out->len = out->kind == CONTAINER_BITSET ? CHUNK_BYTES : (out->kind == CONTAINER_ARRAY ? 2 : 4) * out->n;
 	if (out->len > CHUNK_BYTES || out->len > n - CONTAINER_HEAD)
 		return wrong(why, "cut off");
 	*size = CONTAINER_HEAD + out->len;
-	if (container_crc(p, out->data, out->len) != get_u32(p + 12))
+	return 0;
+}
+
+int container_check(struct container *c, const char **why)
+{
+	const uint8_t *head = c->data - CONTAINER_HEAD;
+	if (c->checked)
+		return 0;
+	if (container_crc(head, c->data, c->len) != get_u32(head + 12))
 		return wrong(why, "its checksum doesn't fit");
-	return canonical(out, p, *size) ? 0 : wrong(why, "not in canonical form");
+	if (head[7] != 0 || !canonical(c))
+		return wrong(why, "not in canonical form");
+	c->checked = true;
+	return 0;
+}
+
+int container_read(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why)
+{
+	return container_walk(p, n, out, size, why) < 0 ? -1 : container_check(out, why);
+}
+
+static void or_run(uint64_t *w, uint32_t first, uint32_t last)
+{
+	uint64_t from = ~UINT64_C(0) << first % 64, to = ~UINT64_C(0) >> (63 - last % 64);
+	if (first / 64 == last / 64) {
+		w[first / 64] |= from & to;
+		return;
+	}
+	w[first / 64] |= from;
+	for (uint32_t i = first / 64 + 1; i < last / 64; i++)
+		w[i] = ~UINT64_C(0);
+	w[last / 64] |= to;
+}
+
+void container_or(const struct container *c, uint64_t words[static CHUNK_WORDS])
+{
+	must(c->checked);	/* what comes from the disk is looked at before it is used */
+	if (c->kind == CONTAINER_BITSET)
+		words_best()->or(words, c->data);
+	for (uint32_t i = 0; c->kind == CONTAINER_ARRAY && i < c->n; i++)
+		words[array_at(c, i) / 64] |= UINT64_C(1) << array_at(c, i) % 64;
+	for (uint32_t i = 0; c->kind == CONTAINER_RUN && i < c->n; i++)
+		or_run(words, run_first(c, i), run_last(c, i));
+}
+
+bool container_has(const struct container *c, uint32_t low)
+{
+	must(c->checked);
+	if (c->kind == CONTAINER_BITSET)
+		return c->data[low / 8] >> low % 8 & 1;
+	uint32_t lo = 0, hi = c->n;	/* the last that begins at low or before it */
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		if ((c->kind == CONTAINER_ARRAY ? array_at(c, mid) : run_first(c, mid)) <= low)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return c->kind == CONTAINER_ARRAY ? array_at(c, lo) == low : run_first(c, lo) <= low && low <= run_last(c, lo);
 }
 
 void container_add(const struct container *c, struct bits *to)
 {
-	uint64_t words[CHUNK_WORDS] = {0};
-	uint64_t *w = chunk_of(to, c->chunk);
-	if (c->kind != CONTAINER_BITSET) {
-		unpack(c, w);
-		return;
-	}
-	unpack(c, words);
-	for (size_t k = 0; k < CHUNK_WORDS; k++)
-		w[k] |= words[k];
+	container_or(c, chunk_of(to, c->chunk));
 }
 
 uint32_t container_last(const struct container *c)
