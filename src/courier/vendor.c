@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 enum { FRESH_LEAST = 16 << 10, BUNDLE_LEAST = 16 << 10 };
 
 bool vendor_name_good(const char *name, size_t n)
