@@ -7,16 +7,12 @@
  */
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hook.h"
 #include "contract/program.h"
 
-#ifndef APPLY_BROKEN	/* the positive control of I1_default_deny compiles this file again, with the hook on */
-const char *const drop_reason_names[DROP_REASONS] = {"none",	       "event", "operation", "link",
-						     "duplicate_key", "limit", "type_mismatch"};
-#else
+#ifdef APPLY_BROKEN	/* the positive control of I1_default_deny compiles this file again, with the hook on */
 #define hook_broken(i) ((i) == 1)
 #define plan_apply plan_apply_broken
 int plan_apply_broken(const struct plan *p, struct apply_env *env, enum object_kind kind, const char *json, size_t n, bool ndjson,
@@ -28,189 +24,6 @@ static bool visit(struct walk *w, const struct node *n, uint32_t off, uint32_t d
 static bool fail(struct walk *w, uint32_t off, const char *why)
 {
 	return json_fail(w->s, ERR_SYNTAX, off, off >= w->s->n ? "the text ends too early" : why);
-}
-
-static void leaf_left(struct walk *w, int leaf)
-{
-	if (leaf >= 0)
-		w->a->leaves[leaf / 64] |= 1ull << (leaf % 64);
-}
-
-/* ---- what the protocol reads from a scalar ---------------------------------------------------------------------- */
-
-static void token_value(struct walk *w, const struct value *v)
-{
-	struct span text;
-	if (v->type != '"' || !value_text(w, v, true, &text))
-		return;
-	if (v->escaped)
-		text.at = arena_strndup(&w->out->arena, text.at, text.len);
-	if (text.at)
-		w->a->token = text;
-}
-
-static bool event_allowed(const struct plan *p, struct span name)
-{
-	for (size_t i = 0; i < p->events_len; i++) {
-		const struct event_match *e = &p->events[i];
-		if ((e->prefix ? name.len >= e->text.len : name.len == e->text.len) &&
-		    memcmp(name.at, e->text.at, e->text.len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool is_link(const struct adapter *a, struct span name)
-{
-	for (size_t i = 0; i < a->links_len; i++)
-		if (name.len && name.at[0] == a->links[i].event[0] && span_eq(name, a->links[i].event))
-			return true;
-	return false;
-}
-
-static bool group_key_allowed(const struct plan *p, struct span name)
-{
-	for (size_t i = 0; i < p->group_keys_len; i++)
-		if (p->group_keys[i].len == name.len && memcmp(p->group_keys[i].at, name.at, name.len) == 0)
-			return true;
-	return false;
-}
-
-/* False when the object must be read again as a link. */
-static bool name_value(struct walk *w, const struct value *v)
-{
-	struct span text;
-	if (v->type != '"' || !value_text(w, v, true, &text))
-		return true;
-	if (w->explaining) {
-		char *copy = arena_strndup(&w->out->arena, text.at, text.len + JSON_PAD);
-		w->name = copy ? (struct span){copy, text.len} : (struct span){0};
-	}
-	switch (w->kind) {
-	case OBJECT_EVENT:
-		w->link = is_link(w->plan->adapter, text);
-		w->name_ok = event_allowed(w->plan, text);
-		return !w->link;
-	case OBJECT_LINK:
-		w->name_ok = is_link(w->plan->adapter, text);
-		return true;
-	case OBJECT_GROUP:
-		w->name_ok = group_key_allowed(w->plan, text);
-		return true;
-	case OBJECT_PROFILE:
-	case OBJECT_KINDS:
-		return true;
-	}
-	return true;
-}
-
-static void attribute_value(struct walk *w, enum attribute_id id, const struct value *v)
-{
-	struct span text;
-	uint8_t *out = w->a->attributes;
-	if (id == ATTR_JURISDICTION) {
-		if (v->type != '"' || !value_text(w, v, true, &text) || text.len != 2)
-			return;
-		for (int i = 0; i < 2; i++)
-			if ((text.at[i] & ~0x20) < 'A' || (text.at[i] & ~0x20) > 'Z')
-				return;
-		out[0] = (uint8_t)(text.at[0] & ~0x20);
-		out[1] = (uint8_t)(text.at[1] & ~0x20);
-	} else if (v->type == 't' || v->type == 'f') {
-		out[id == ATTR_MINOR ? 2 : 3] = v->type == 't' ? 2 : 1;
-	}
-}
-
-/* ---- a scalar --------------------------------------------------------------------------------------------------- */
-
-static const char *act_word(const struct act *a)
-{
-	if (!a)
-		return "drop";
-	if (a->slot && !a->rule && a->role == SLOT_TOKEN)
-		return "token";
-	return a->slot && !a->rule && a->role == SLOT_ID ? identity_names[a->identity] : action_names[a->action];
-}
-
-static void note_result(struct walk *w, const struct act *a, enum result r)
-{
-	static const char *const outcomes[] = {"kept", "changed", "redacted", "dropped", "dropped", "dropped"};
-	static const char *const reasons[] = {NULL, NULL, "detector", "type_mismatch", NULL, "detector"};
-	const char *reason = reasons[r];
-	if (!reason)
-		reason = !a ? "unnamed" : a->rule ? "rule" : "adapter";
-	struct span category = {"", 0};
-	if (a && a->rule && a->rule->category.len)
-		category = a->rule->category;
-	else if (a && a->slot && a->slot->category)
-		category = (struct span){a->slot->category, strlen(a->slot->category)};
-	explain_note(w, act_word(a), outcomes[r], reason, category, w->found);
-}
-
-static void time_value(struct walk *w, size_t mark)
-{
-	const char *at = (const char *)w->b->data + mark;
-	size_t len = w->b->len - mark;
-	bool number = len == 0 || at[0] != '"';
-	struct span s = number ? (struct span){at, len} : (struct span){at + 1, len - 2};
-	if (!time_read(s, number, &w->a->time_s))
-		w->a->time_s = 0;
-}
-
-static bool scalar_value(struct walk *w, const struct node *n, const struct value *v, bool *kept)
-{
-	const struct act *a = n->act;
-	size_t mark = w->b->len;
-	if (n->plain && w->quiet && v->len <= n->plain_max) {
-		size_t quotes = v->type == '"';
-		put(w->b, v->at - quotes, v->len + 2 * quotes);
-		leaf_left(w, a->leaf);
-		*kept = true;
-		return true;
-	}
-	w->found = 0;
-	*kept = false;
-	if (n->attribute != ATTR_NONE)
-		attribute_value(w, n->attribute, v);
-	if (a && a->slot && a->role == SLOT_NAME && !name_value(w, v))
-		return false;
-	enum result r = R_RULE;
-	if (a && a->slot && a->role == SLOT_TOKEN)
-		token_value(w, v);
-	else
-		r = a ? act_run(w, a, v) : n->kept ? R_TYPE : R_RULE;
-	*kept = r <= R_REDACTED;
-	if (*kept) {
-		leaf_left(w, a->leaf);
-		if (a->slot && a->role == SLOT_TIME && a->action != ACT_KEEP)	/* act_time has read it */
-			time_value(w, mark);
-	}
-	if (w->explaining)
-		note_result(w, a, r);
-	return true;
-}
-
-static bool read_scalar(struct walk *w, uint32_t off, struct value *v, uint32_t *end)
-{
-	const char *t = w->s->text;
-	v->type = t[off];
-	v->escaped = v->transient = false;
-	if (v->type == '"') {
-		uint32_t close;
-		if (!json_string(w->s, &close, &v->escaped))
-			return false;
-		v->at = t + off + 1;
-		v->len = close - off - 1;
-		*end = close + 1;
-		return true;
-	}
-	if (!json_scalar(w->s, off, end))
-		return false;
-	if (v->type != 't' && v->type != 'f' && v->type != 'n')
-		v->type = '0';
-	v->at = t + off;
-	v->len = *end - off;
-	return true;
 }
 
 /* ---- what the gate adds ------------------------------------------------------------------------------------------- */
@@ -296,7 +109,7 @@ static bool refused(struct walk *w, const struct node *n, uint32_t off, uint32_t
 		return false;
 	w->found = 0;
 	if (w->explaining)
-		note_result(w, n->act, n->act && n->act->action == ACT_DROP ? R_RULE : !n->act && !n->kept ? R_RULE : R_TYPE);
+		explain_result(w, n->act, n->act && n->act->action == ACT_DROP ? R_RULE : !n->act && !n->kept ? R_RULE : R_TYPE);
 	return true;
 }
 
@@ -538,7 +351,7 @@ static bool field_name(struct walk *w, const struct node *n, uint32_t off, uint3
 	struct value v;
 	if (w->s->text[off] != '"')
 		return refused(w, n, off, depth, end);
-	if (!read_scalar(w, off, &v, end))
+	if (!scalar_read(w, off, &v, end))
 		return false;
 	const struct node *field = lookup(w, fields, v.at, v.len, v.escaped);
 	*kept = field && field->kept;
@@ -548,7 +361,7 @@ static bool field_name(struct walk *w, const struct node *n, uint32_t off, uint3
 	}
 	w->found = 0;
 	if (w->explaining)
-		note_result(w, n->act, *kept ? R_KEPT : R_RULE);
+		explain_result(w, n->act, *kept ? R_KEPT : R_RULE);
 	return true;
 }
 
@@ -599,7 +412,7 @@ static bool visit_flag(struct walk *w, const struct node *n, uint32_t off, uint3
 	*kept = true;
 	w->found = 0;
 	if (w->explaining)
-		note_result(w, n->act, *end - off == 2 ? R_KEPT : R_CHANGED);
+		explain_result(w, n->act, *end - off == 2 ? R_KEPT : R_CHANGED);
 	return true;
 }
 
@@ -617,7 +430,7 @@ static bool visit(struct walk *w, const struct node *n, uint32_t off, uint32_t d
 	if (n->flag)
 		return visit_flag(w, n, off, depth, end, kept);
 	if (c != '{' && c != '[')
-		return read_scalar(w, off, &v, end) && scalar_value(w, n, &v, kept);
+		return scalar_read(w, off, &v, end) && scalar_value(w, n, &v, kept);
 	if (n->act && n->act->action == ACT_CONST)
 		return visit_const(w, n, off, depth, end, kept);
 	if ((c == '{' ? !n->kids_len : !n->element) || (n->act && n->act->action == ACT_DROP && n->act->rule))
@@ -786,88 +599,6 @@ static bool lines(struct walk *w, enum object_kind kind)
 }
 
 /* ---- a request ------------------------------------------------------------------------------------------------------- */
-
-#ifndef APPLY_BROKEN
-void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient)
-{
-	if (!w->env->subject)
-		return;
-	if (w->kind == OBJECT_LINK) {	/* all of them are asked for */
-		if (transient)
-			value.at = arena_strndup(&w->out->arena, value.at, value.len);
-		transient = false;
-		if (!value.at || !link_offer(w, a, kind, value))
-			return;
-	}
-	unsigned rank = a->rank;
-	if (w->plan->subject_kind >= 0 && kind != (enum id_kind)w->plan->subject_kind)
-		rank += UINT_MAX / 2;	/* the kind that the contract asks for comes before every other */
-	if (!a->slot->subject && (w->plan->subject_kind < 0 || kind != (enum id_kind)w->plan->subject_kind))
-		return;
-	if (rank >= w->subject_rank)
-		return;
-	if (transient) {
-		value.at = arena_strndup(&w->out->arena, value.at, value.len);
-		if (!value.at)
-			return;
-	}
-	w->subject_rank = rank;
-	w->subject_kind = kind;
-	w->subject = value;
-}
-
-void apply_out_init(struct apply_out *o, size_t max_bytes)
-{
-	*o = (struct apply_out){.scratch = xcalloc(1, sizeof *o->scratch)};
-	buf_init(&o->bytes, max_bytes);
-	arena_init(&o->arena, 0);
-	buf_init(&o->scratch->text, 0);
-	buf_init(&o->scratch->made, 0);
-	buf_init(&o->scratch->path, 0);
-}
-
-void apply_out_reset(struct apply_out *o)
-{
-	buf_reset(&o->bytes);
-	o->n = o->links_n = 0;
-	arena_reset(&o->arena);
-	memset(o->found, 0, sizeof o->found);
-}
-
-void apply_out_release(struct apply_out *o)
-{
-	struct scratch *sc = o->scratch;
-	buf_wipe(&o->bytes);
-	free(o->v);
-	if (o->links)
-		crypt_wipe(o->links, o->links_cap * sizeof *o->links);
-	free(o->links);
-	arena_release(&o->arena);
-	if (sc) {
-		buf_wipe(&sc->text);
-		buf_wipe(&sc->made);
-		buf_release(&sc->path);
-		free(sc->seen);
-		free(sc->done);
-		free(sc->notes);
-		crypt_wipe(sc->memo, sizeof sc->memo);
-		crypt_wipe(sc->said, sizeof sc->said);
-		free(sc);
-	}
-	*o = (struct apply_out){0};
-}
-#endif
-
-static void scratch_fit(struct scratch *sc, uint32_t nodes)
-{
-	if (sc->nodes >= nodes)
-		return;
-	sc->seen = xrealloc(sc->seen, nodes * sizeof *sc->seen);
-	sc->done = xrealloc(sc->done, nodes * sizeof *sc->done);
-	memset(sc->seen + sc->nodes, 0, (nodes - sc->nodes) * sizeof *sc->seen);
-	memset(sc->done + sc->nodes, 0, (nodes - sc->nodes) * sizeof *sc->done);
-	sc->nodes = nodes;
-}
 
 int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kind, const char *json, size_t n, bool ndjson,
 	       struct apply_out *out, struct err *err)

@@ -167,3 +167,27 @@ bool explain_unnamed(struct walk *w, uint32_t off, uint32_t depth, uint32_t *end
 	*end = e + 1;
 	return true;
 }
+
+static const char *act_word(const struct act *a)
+{
+	if (!a)
+		return "drop";
+	if (a->slot && !a->rule && a->role == SLOT_TOKEN)
+		return "token";
+	return a->slot && !a->rule && a->role == SLOT_ID ? identity_names[a->identity] : action_names[a->action];
+}
+
+void explain_result(struct walk *w, const struct act *a, enum result r)
+{
+	static const char *const outcomes[] = {"kept", "changed", "redacted", "dropped", "dropped", "dropped"};
+	static const char *const reasons[] = {NULL, NULL, "detector", "type_mismatch", NULL, "detector"};
+	const char *reason = reasons[r];
+	if (!reason)
+		reason = !a ? "unnamed" : a->rule ? "rule" : "adapter";
+	struct span category = {"", 0};
+	if (a && a->rule && a->rule->category.len)
+		category = a->rule->category;
+	else if (a && a->slot && a->slot->category)
+		category = (struct span){a->slot->category, strlen(a->slot->category)};
+	explain_note(w, act_word(a), outcomes[r], reason, category, w->found);
+}

@@ -211,7 +211,16 @@ struct walk {
 	struct span subject;
 };
 
-/* apply.c: an identifier was met; the best one becomes the subject. */
+/* apply_scalar.c.  The scalar at off, its end behind it. */
+bool scalar_read(struct walk *w, uint32_t off, struct value *v, uint32_t *end);
+/* Writes what is left of it; false when the object must be read again as a link. */
+bool scalar_value(struct walk *w, const struct node *n, const struct value *v, bool *kept);
+static inline void leaf_left(struct walk *w, int leaf)
+{
+	if (leaf >= 0)
+		w->a->leaves[leaf / 64] |= 1ull << (leaf % 64);
+}
+/* An identifier was met; the best one becomes the subject. */
 void subject_offer(struct walk *w, const struct act *a, enum id_kind kind, struct span value, bool transient);
 
 /* apply_link.c: an identifier of a link; false: too many.  Then, of a link that is kept, what the ledger learns. */
@@ -254,11 +263,16 @@ bool domain_of(struct span text, struct buf *out);
 bool number_round(struct span lexeme, unsigned decimals, struct buf *out);
 bool number_read(struct span lexeme, double *out);
 
+/* apply_out.c: room for a plan of so many nodes. */
+void scratch_fit(struct scratch *sc, uint32_t nodes);
+
 /* apply_explain.c */
 void explain_push_key(struct walk *w, struct span raw, bool escaped);
 void explain_push_element(struct walk *w);
 void explain_note(struct walk *w, const char *action, const char *outcome, const char *reason, struct span category,
 		  uint64_t found);
+/* What came of a value at an act (NULL: there is none). */
+void explain_result(struct walk *w, const struct act *a, enum result r);
 void explain_flush(struct walk *w);
 /* Reads the value at off like json_skip and notes every scalar in it as unnamed. */
 bool explain_unnamed(struct walk *w, uint32_t off, uint32_t depth, uint32_t *end);
