@@ -1,107 +1,57 @@
-/* weir detect: personal data and secrets in files, line by line or as one JSON text. */
+/*
+ * weir detect: personal data and secrets in files, folders and streams.  A file is one JSON text, a table (CSV), or lines,
+ * each of them JSON or plain; gzip and zstd are opened first.  Standard input is read line by line as it comes, unless its
+ * first line is the beginning of a longer JSON text.
+ */
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utf8proc.h>
 
+#include "base/inflate.h"
 #include "cli/cli.h"
+#include "cli/detect_report.h"
 #include "detect/record.h"
 #include "json/json.h"
 
-enum { JSON, SHOW, TYPES };
-static const struct opt opts[] = {{"--json", 0, false, JSON}, {"--show", 0, false, SHOW}, {"--types", 't', true, TYPES}};
+enum { JSON, SHOW, TYPES, PRETTY, SARIF, CSV };
+static const struct opt opts[] = {{"--json", 0, false, JSON},	  {"--show", 0, false, SHOW},	{"--types", 't', true, TYPES},
+				  {"--pretty", 0, false, PRETTY}, {"--sarif", 0, false, SARIF}, {"--csv", 0, false, CSV}};
 
-enum { FLUSH_BYTES = 1 << 16 };
 #define FILE_MAX ((size_t)1 << 31)	/* offsets are 32 bits */
+enum { FOLDER_DEPTH_MAX = 64 };
 
-struct report {
-	bool json, show;
+struct job {
+	struct detect_report report;
+	struct detect_record scan;
 	uint64_t types;
+	bool csv;
 	const char *file;
 	size_t line;
 	const char *record;	/* its first byte; offsets count from the first byte of the line that holds them */
+	size_t record_len;
 	size_t line_at;		/* in the record: of the line that `line` counts */
 	size_t lines_in;	/* lines of the record before that one */
-	size_t found, not_utf8;
-	struct buf out;
-	struct detect_record scan;
+	size_t not_utf8, binary;
 };
-
-static void flush(struct report *r)
-{
-	cli_write_all(STDOUT_FILENO, r->out.data, r->out.len);
-	buf_reset(&r->out);
-}
-
-static const char *const tier_names[] = {[DETECT_STRONG] = "strong", [DETECT_WEAK] = "weak"};
-static const struct {
-	unsigned bit;
-	const char *name;
-} via_names[] = {
-	{DETECT_VIA_PERCENT, "percent"}, {DETECT_VIA_BASE64, "base64"}, {DETECT_VIA_ESCAPE, "escape"}, {DETECT_VIA_LOOKALIKE, "lookalike"},
-};
-
-static void add_via(struct buf *b, unsigned via, const char *quote, const char *between)
-{
-	const char *sep = "";
-	for (size_t i = 0; i < sizeof via_names / sizeof *via_names; i++)
-		if (via & via_names[i].bit) {
-			buf_addf(b, "%s%s%s%s", sep, quote, via_names[i].name, quote);
-			sep = between;
-		}
-}
-
-static void add_json(struct report *r, const char *pointer, const struct detect_hit *h, size_t start, size_t end)
-{
-	struct buf *b = &r->out;
-	buf_adds(b, "{\"file\":");
-	buf_add_json(b, r->file, strlen(r->file));
-	buf_addf(b, ",\"line\":%zu,\"pointer\":", r->line + r->lines_in);
-	buf_add_json(b, pointer, strlen(pointer));
-	buf_addf(b, ",\"type\":\"%s\",\"tier\":\"%s\",\"start\":%zu,\"end\":%zu,\"score\":%u,\"via\":[", h->kind->name,
-		 tier_names[h->tier], start, end, h->score);
-	add_via(b, h->via, "\"", ",");
-	buf_adds(b, "],\"why\":");
-	buf_add_json(b, h->why, strlen(h->why));
-	if (r->show) {
-		buf_adds(b, ",\"text\":");
-		buf_add_json(b, r->record + h->start, h->end - h->start);
-	}
-	buf_adds(b, "}\n");
-}
-
-static void add_text(struct report *r, const char *pointer, const struct detect_hit *h, size_t start, size_t end)
-{
-	struct buf *b = &r->out;
-	buf_addf(b, "%s:%zu:%zu-%zu: %s", r->file, r->line + r->lines_in, start, end, h->kind->name);
-	if (*pointer) {
-		buf_adds(b, " at ");
-		buf_add_json(b, pointer, strlen(pointer));	/* quoted: no name can move the cursor */
-	}
-	if (h->via) {
-		buf_adds(b, " via ");
-		add_via(b, h->via, "", ", ");
-	}
-	buf_addf(b, ": %s (%s, %u)", h->why, tier_names[h->tier], h->score);
-	if (r->show) {
-		buf_adds(b, ": ");
-		buf_add_json(b, r->record + h->start, h->end - h->start);
-	}
-	buf_addc(b, '\n');
-}
 
 static void each_hit(void *arg, const char *pointer, const struct detect_hit *h)
 {
-	struct report *r = arg;
-	for (const char *p; (p = memchr(r->record + r->line_at, '\n', h->start - r->line_at));) {
-		r->line_at = (size_t)(p - r->record) + 1;
-		r->lines_in++;
+	struct job *j = arg;
+	for (const char *p; (p = memchr(j->record + j->line_at, '\n', h->start - j->line_at));) {
+		j->line_at = (size_t)(p - j->record) + 1;
+		j->lines_in++;
 	}
-	r->found++;
-	(r->json ? add_json : add_text)(r, pointer, h, h->start - r->line_at, h->end - r->line_at);
-	if (r->out.len > FLUSH_BYTES)
-		flush(r);
+	const char *line = j->record + j->line_at, *nl = memchr(j->record + h->end, '\n', j->record_len - h->end);
+	const struct detect_place place = {.file = j->file, .pointer = pointer, .line = j->line + j->lines_in, .start = h->start - j->line_at,
+					   .end = h->end - j->line_at, .line_text = line,
+					   .line_len = (size_t)((nl ? nl : j->record + j->record_len) - line)};
+	detect_report_hit(&j->report, &place, h);
 }
 
 static bool is_utf8(const char *p, size_t n)
@@ -116,66 +66,286 @@ static bool is_utf8(const char *p, size_t n)
 	return true;
 }
 
-static void one_record(struct report *r, const char *p, size_t n)
+static void begin_record(struct job *j, const char *p, size_t n)
 {
-	r->record = p;
-	r->line_at = r->lines_in = 0;
-	r->not_utf8 += !is_utf8(p, n);
-	detect_record_scan(&r->scan, p, n, r->types, each_hit, r);
+	j->record = p;
+	j->record_len = n;
+	j->line_at = j->lines_in = 0;
+	j->not_utf8 += !is_utf8(p, n);
+}
+
+static void one_record(struct job *j, const char *p, size_t n)
+{
+	begin_record(j, p, n);
+	detect_record_scan(&j->scan, p, n, j->types, each_hit, j);
 }
 
 /* A file that is one JSON text of several lines is one record; else each line is one. */
-static bool is_one_json(const struct buf *b)
+static bool is_json(const char *p, size_t n)
 {
 	const struct json_limits limits = {.depth = JSON_DEPTH_MAX};
 	struct err err;
-	size_t i = strspn((char *)b->data, " \t\r\n");
-	return (b->data[i] == '{' || b->data[i] == '[') && json_check((char *)b->data, b->len, &limits, &err) == 0;
+	size_t i = strspn(p, " \t\r\n");
+	return (p[i] == '{' || p[i] == '[') && json_check(p, n, &limits, &err) == 0;
 }
 
-static void each_line(struct report *r, const struct buf *b)
+static void one_line(struct job *j, struct buf *line, const uint8_t *p, size_t n)
+{
+	buf_reset(line);
+	if (n && buf_reserve(line, n + JSON_PAD)) {
+		memcpy(line->data, p, n);
+		memset(line->data + n, 0, JSON_PAD);
+		one_record(j, (char *)line->data, n);
+	}
+	j->line++;
+}
+
+static void each_line(struct job *j, const struct buf *b)
 {
 	struct buf line;
 	buf_init(&line, 0);
-	for (size_t at = 0; at < b->len; r->line++) {
+	for (size_t at = 0; at < b->len;) {
 		const uint8_t *nl = memchr(b->data + at, '\n', b->len - at);
 		size_t n = nl ? (size_t)(nl - b->data) - at : b->len - at;
-		buf_reset(&line);
-		if (n && buf_reserve(&line, n + JSON_PAD)) {
-			memcpy(line.data, b->data + at, n);
-			memset(line.data + n, 0, JSON_PAD);
-			one_record(r, (char *)line.data, n);
-		}
+		one_line(j, &line, b->data + at, n);
 		at += n + 1;
 	}
 	buf_release(&line);
 }
 
-static int one_file(struct report *r, const char *path)
+/* ---- tables (RFC 4180): the first row names the columns ------------------------------------------------------------ */
+
+enum { COLUMNS_MAX = 4096 };
+struct cell {
+	size_t at, len;	/* content, without its quotes */
+};
+
+/* One row from at; returns where the next begins. */
+static size_t read_row(const struct buf *b, size_t at, char sep, struct cell *cells, size_t *count)
+{
+	for (*count = 0; at <= b->len; at++) {
+		struct cell c = {at, 0};
+		if (at < b->len && b->data[at] == '"') {
+			for (c.at = ++at; at < b->len && (b->data[at] != '"' || b->data[at + 1] == '"'); at++)
+				at += b->data[at] == '"';
+			c.len = at - c.at;
+			at += at < b->len;
+		}
+		size_t from = at;
+		while (at < b->len && b->data[at] != (uint8_t)sep && b->data[at] != '\n')
+			at++;
+		if (c.at == from)
+			c.len = at - from - (at > from && b->data[at - 1] == '\r');
+		if (*count < COLUMNS_MAX)
+			cells[(*count)++] = c;
+		if (at >= b->len || b->data[at] == '\n')
+			return at + 1;
+	}
+	return at;
+}
+
+static void each_row(struct job *j, const struct buf *b)
+{
+	struct cell *names = xcalloc(COLUMNS_MAX, sizeof *names), *cells = xcalloc(COLUMNS_MAX, sizeof *cells);
+	size_t columns, n;
+	char sep = memchr(b->data, '\t', strcspn((char *)b->data, "\n")) ? '\t' : ',';
+	begin_record(j, (char *)b->data, b->len);
+	if (sep == ',' && !memchr(b->data, ',', strcspn((char *)b->data, "\n")) && memchr(b->data, ';', strcspn((char *)b->data, "\n")))
+		sep = ';';
+	size_t at = read_row(b, 0, sep, names, &columns);
+	for (size_t i = 0; i < columns; i++)
+		detect_record_value(&j->scan, "", 0, (char *)b->data, names[i].at, names[i].len, j->types, each_hit, j);
+	while (at < b->len) {
+		at = read_row(b, at, sep, cells, &n);
+		for (size_t i = 0; i < n; i++) {
+			const struct cell none = {0}, *name = i < columns ? &names[i] : &none;
+			detect_record_value(&j->scan, (char *)b->data + name->at, name->len, (char *)b->data, cells[i].at, cells[i].len, j->types,
+					    each_hit, j);
+		}
+	}
+	free(names);
+	free(cells);
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), k = strlen(tail);
+	return n >= k && strcasecmp(s + n - k, tail) == 0;
+}
+
+static bool is_table(const char *path)
+{
+	static const char *const tails[] = {".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst"};
+	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
+		if (ends_with(path, tails[i]))
+			return true;
+	return false;
+}
+
+/* Opens what is packed; b becomes the content. */
+static int unpack(struct buf *b, struct err *err)
+{
+	enum inflate_kind kind;
+	struct buf out;
+	if (!inflate_sniff(b->data, b->len, &kind))
+		return 0;
+	buf_init(&out, 0);
+	if (inflate_body(kind, b->data, b->len, FILE_MAX - 1, &out, err)) {
+		buf_release(&out);
+		return -1;
+	}
+	buf_release(b);
+	*b = out;
+	return 0;
+}
+
+static int say_not_utf8(struct job *j)
+{
+	if (!j->not_utf8)
+		return EXIT_DONE;
+	detect_report_flush(&j->report);
+	fprintf(stderr, "weir: detect: %s: not UTF-8 in %zu lines: looked at as bytes\n", j->file, j->not_utf8);
+	j->not_utf8 = 0;
+	return EXIT_USE;
+}
+
+static void begin_file(struct job *j, const char *path)
+{
+	j->file = path;
+	j->line = 1;
+	j->not_utf8 = 0;
+}
+
+static int content(struct job *j, const struct buf *b)
+{
+	if (j->csv || is_table(j->file))
+		each_row(j, b);
+	else if (is_json((char *)b->data, b->len))
+		one_record(j, (char *)b->data, b->len);
+	else
+		each_line(j, b);
+	return say_not_utf8(j);
+}
+
+/* git's rule: a NUL among the first bytes. */
+static bool is_binary(const struct buf *b)
+{
+	return memchr(b->data, 0, b->len < 8000 ? b->len : 8000);
+}
+
+static int one_file(struct job *j, const char *path, bool walked)
 {
 	struct buf b;
 	struct err err;
+	int x = EXIT_USE;
 	buf_init(&b, 0);
-	r->file = path;
-	r->line = 1;
-	r->not_utf8 = 0;
-	if (cli_read(path, FILE_MAX - 1, &b, &err)) {
-		buf_release(&b);
+	begin_file(j, path);
+	if (cli_read(path, FILE_MAX - 1, &b, &err) == 0 && unpack(&b, &err)) {
+		struct err why = err;
+		err_set(&err, why.code, "%s: %s", path, why.msg);
 		cli_fail("detect", &err);
-		return EXIT_USE;
+	} else if (!b.data) {
+		cli_fail("detect", &err);
+	} else if (walked && is_binary(&b)) {
+		j->binary++;
+		x = EXIT_DONE;
+	} else {
+		x = content(j, &b);
 	}
-	if (is_one_json(&b))
-		one_record(r, (char *)b.data, b.len);
-	else
-		each_line(r, &b);
 	buf_release(&b);
-	if (r->not_utf8) {
-		flush(r);
-		fprintf(stderr, "weir: detect: %s: not UTF-8 in %zu lines: looked at as bytes\n", path, r->not_utf8);
+	return x;
+}
+
+/* Lines as they come.  A first line that begins a longer JSON text makes the whole one record. */
+static int stream(struct job *j)
+{
+	enum { STEP = 1 << 16 };
+	struct buf b, line;
+	struct err err;
+	bool lines = false, first = true;
+	buf_init(&b, 0);
+	buf_init(&line, 0);
+	begin_file(j, "-");
+	for (;;) {
+		if (b.len > FILE_MAX - STEP - JSON_PAD || !buf_reserve(&b, STEP + JSON_PAD))
+			break;
+		ssize_t n = read(STDIN_FILENO, b.data + b.len, STEP);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		b.len += (size_t)n;
+		memset(b.data + b.len, 0, JSON_PAD);
+		uint8_t *nl = memchr(b.data, '\n', b.len);
+		enum inflate_kind kind;
+		if (first && nl) {
+			first = false;
+			size_t at = strspn((char *)b.data, " \t\r\n"), len = (size_t)(nl - b.data);
+			uint8_t keep = *nl;
+			*nl = 0;
+			bool opens = b.data[at] == '{' || b.data[at] == '[';
+			lines = !j->csv && !inflate_sniff(b.data, b.len, &kind) && (!opens || is_json((char *)b.data, len));
+			*nl = keep;
+		}
+		size_t at = 0;
+		for (; lines && (nl = memchr(b.data + at, '\n', b.len - at)); at = (size_t)(nl - b.data) + 1)
+			one_line(j, &line, b.data + at, (size_t)(nl - b.data) - at);
+		if (at) {
+			memmove(b.data, b.data + at, b.len - at);
+			b.len -= at;
+			detect_report_flush(&j->report);
+		}
+	}
+	int x = EXIT_DONE;
+	if (lines && b.len) {
+		one_line(j, &line, b.data, b.len);
+	} else if (b.len && unpack(&b, &err)) {
+		cli_fail("detect", &err);
+		x = EXIT_USE;
+	} else if (b.len) {
+		x = content(j, &b);
+	}
+	buf_release(&line);
+	buf_release(&b);
+	int y = say_not_utf8(j);
+	return x > y ? x : y;
+}
+
+static int not_hidden(const struct dirent *d)
+{
+	return strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && strcmp(d->d_name, ".git") != 0;
+}
+
+/* A file, a folder and what is in it (links aren't followed), or - for standard input. */
+static int one_path(struct job *j, const char *path, unsigned depth)
+{
+	struct stat st;
+	struct dirent **names;
+	if (strcmp(path, "-") == 0)
+		return stream(j);
+	if ((depth ? lstat(path, &st) : stat(path, &st)) || !S_ISDIR(st.st_mode))
+		return depth && !S_ISREG(st.st_mode) ? EXIT_DONE : one_file(j, path, depth > 0);
+	int n = depth < FOLDER_DEPTH_MAX ? scandir(path, &names, not_hidden, alphasort) : -1, worst = EXIT_DONE;
+	if (n < 0) {
+		fprintf(stderr, "weir: detect: %s: %s\n", path, depth < FOLDER_DEPTH_MAX ? strerror(errno) : "too deep");
 		return EXIT_USE;
 	}
-	return EXIT_DONE;
+	for (int i = 0; i < n; i++) {
+		struct buf inner;
+		buf_init(&inner, 0);
+		buf_addf(&inner, "%s%s%s", path, ends_with(path, "/") ? "" : "/", names[i]->d_name);
+		int x = one_path(j, (char *)inner.data, depth + 1);
+		worst = x > worst ? x : worst;
+		buf_release(&inner);
+		free(names[i]);
+	}
+	free(names);
+	return worst;
 }
+
+/* ---- arguments ----------------------------------------------------------------------------------------------------- */
 
 static int take_types(const struct command *self, const char *list, uint64_t *types)
 {
@@ -192,55 +362,71 @@ static int take_types(const struct command *self, const char *list, uint64_t *ty
 	}
 }
 
+static int run_over(struct job *j, const char *const *paths, size_t n)
+{
+	int worst = EXIT_DONE;
+	j->report.colour = cli_colour(STDOUT_FILENO);
+	if (j->report.form == FORM_TEXT && isatty(STDOUT_FILENO))
+		j->report.form = FORM_PRETTY;
+	detect_report_begin(&j->report);
+	detect_record_init(&j->scan);
+	for (size_t i = 0; i < n; i++) {
+		int x = one_path(j, paths[i], 0);
+		worst = x > worst ? x : worst;
+	}
+	detect_report_end(&j->report);
+	detect_record_release(&j->scan);
+	if (j->binary)
+		fprintf(stderr, "weir: detect: %zu binary files passed over\n", j->binary);
+	return worst == EXIT_DONE && j->report.found ? EXIT_NO : worst;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct report r = {.types = DETECT_ALL};
+	struct job j = {.types = DETECT_ALL};
 	struct opt_state st;
-	const char *files[256];
+	const char *paths[256];
 	size_t n = 0;
 	opt_init(&st, argc, argv);
 	for (int key; (key = opt_next(&st, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
 		switch (key) {
-		case JSON: r.json = true; break;
-		case SHOW: r.show = true; break;
+		case JSON: j.report.form = FORM_JSON; break;
+		case PRETTY: j.report.form = FORM_PRETTY; break;
+		case SARIF: j.report.form = FORM_SARIF; break;
+		case SHOW: j.report.show = true; break;
+		case CSV: j.csv = true; break;
 		case TYPES:
-			if (take_types(self, st.value, &r.types))
+			if (take_types(self, st.value, &j.types))
 				return EXIT_USE;
 			break;
 		case OPT_HELP: return cli_help(self);
 		case OPT_OPERAND:
-			if (n == sizeof files / sizeof *files)
+			if (n == sizeof paths / sizeof *paths)
 				return cli_wrong(self, "takes at most %zu files at once", n);
-			files[n++] = st.value;
+			paths[n++] = st.value;
 			break;
 		default: return EXIT_USE;
 		}
 	}
 	if (n == 0)
-		files[n++] = "-";
-	int worst = EXIT_DONE;
-	buf_init(&r.out, 0);
-	detect_record_init(&r.scan);
-	for (size_t i = 0; i < n; i++) {
-		int x = one_file(&r, files[i]);
-		worst = x > worst ? x : worst;
-	}
-	flush(&r);
-	buf_release(&r.out);
-	detect_record_release(&r.scan);
-	return worst == EXIT_DONE && r.found ? EXIT_NO : worst;
+		paths[n++] = "-";
+	return run_over(&j, paths, n);
 }
 
 const struct command cmd_detect = {
-	"detect", "find personal data and secrets in text or JSON",
-	"usage: weir detect [--json] [--show] [--types LIST] [FILE...]\n"
+	"detect", "find personal data and secrets in text, JSON and tables",
+	"usage: weir detect [--json | --sarif | --pretty] [--show] [--csv] [--types LIST] [FILE|FOLDER...]\n"
 	"\n"
-	"Looks at each line of the files (or of standard input, or -) and prints what it finds: where, what, and why it\n"
+	"Looks at each line of the files (or of standard input as it comes) and prints what it finds: where, what, and why it\n"
 	"thinks so; never the text itself unless asked.  A line that is JSON is looked at value by value; so is a file that is\n"
-	"one JSON text.  Names, street addresses and whatever only a reader can tell are not found.\n"
+	"one JSON text, and a table (.csv, .tsv) cell by cell.  gzip and zstd are opened, folders are walked (not .git, not\n"
+	"links, not binary files).  Names, street addresses and whatever only a reader can tell are not found.\n"
 	"\n"
 	"  --json        a JSON line a hit\n"
-	"  --show        the text that was found, too\n"
+	"  --sarif       one SARIF 2.1.0 document, for code hosts\n"
+	"  --pretty      grouped by file, in colour; what a terminal gets anyway\n"
+	"  --show        the text that was found, too; with --pretty what stands around it\n"
+	"  --csv         the input is a table whose first row names the columns\n"
 	"  --types LIST  only these, with commas: email, phone, card, key, de_steuerid ... (weir-detect(1) has them all)\n"
 	"\n"
 	"exit status: 0 nothing found, 1 something found, 2 a file can't be read or isn't UTF-8\n"

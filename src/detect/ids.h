@@ -10,7 +10,7 @@
 
 enum alone { ALONE_NEVER, ALONE_GROUPED, ALONE_ALWAYS };
 /* What needs no row. */
-#define CORE_TYPES (DETECT_BIT(DETECT_ICCID) - 1)
+#define CORE_TYPES (DETECT_BIT(DETECT_IMEI) - 1)
 enum { ID_SHAPES = 4, ID_COMPACT = 24 };
 struct id_row {
 	enum detect_type type;

@@ -227,3 +227,31 @@ bool detect_record_scan(struct detect_record *r, const char *text, size_t n, uin
 		each(arg, "", &r->hits[i]);
 	return false;
 }
+
+void detect_record_value(struct detect_record *r, const char *name, size_t name_len, const char *text, size_t at, size_t n, uint64_t types,
+			 detect_record_fn *each, void *arg)
+{
+	struct buf *b = &r->text;
+	buf_reset(b);
+	buf_reset(&r->pointer);
+	buf_add(&r->pointer, "", 0);
+	if (name_len && name_len <= 64) {
+		buf_add(b, name, name_len);
+		buf_adds(b, ": ");
+		push_name(&r->pointer, name, name_len);
+	}
+	size_t head = b->len;
+	must(buf_reserve(b, n + JSON_PAD));
+	memcpy(b->data + head, text + at, n);
+	b->len += n;
+	memset(b->data + b->len, 0, JSON_PAD);
+	size_t hits = scan(r, (char *)b->data, b->len, types);
+	for (size_t i = 0; i < hits; i++) {
+		struct detect_hit h = r->hits[i];
+		if (h.end <= head)
+			continue;
+		h.start = (uint32_t)(at + (h.start < head ? 0 : h.start - head));
+		h.end = (uint32_t)(at + h.end - head);
+		each(arg, (char *)r->pointer.data, &h);
+	}
+}

@@ -35,4 +35,11 @@ typedef void detect_record_fn(void *arg, const char *pointer, const struct detec
  */
 bool detect_record_scan(struct detect_record *r, const char *text, size_t n, uint64_t types, detect_record_fn *each, void *arg);
 
+/*
+ * One value that isn't JSON, of a column of a table: text[at..at + n), its name before it as a word and as its pointer.
+ * 64 readable bytes follow the whole text; offsets are in it.
+ */
+void detect_record_value(struct detect_record *r, const char *name, size_t name_len, const char *text, size_t at, size_t n, uint64_t types,
+			 detect_record_fn *each, void *arg);
+
 #endif
