@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/diag.h"
+
 static bool take(const struct command *self, struct args *a, int key, const char *name_or_value)
 {
 	if (a->given_len == ARGS_GIVEN) {
@@ -82,6 +84,16 @@ static bool fits(const struct command *self, const struct args *a, const struct 
 	return false;
 }
 
+static int unknown(const struct command *self, const char *word, const struct word *words, size_t n, const char *all)
+{
+	const char *names[32];
+	size_t k = n < sizeof names / sizeof *names ? n : sizeof names / sizeof *names;
+	for (size_t i = 0; i < k; i++)
+		names[i] = words[i].name;
+	const char *near = diag_nearest(word, strlen(word), names, k);
+	return near ? cli_wrong(self, "%s: no such word; did you mean %s?", word, near) : cli_wrong(self, "%s: no such word; %s?", word, all);
+}
+
 int args_words(const struct command *self, int argc, char **argv, const struct opt *opts, size_t opts_len, const struct word *words,
 	       size_t words_len)
 {
@@ -98,5 +110,5 @@ int args_words(const struct command *self, int argc, char **argv, const struct o
 	for (size_t i = 0; i < words_len; i++)
 		if (strcmp(words[i].name, a.word) == 0)
 			return fits(self, &a, &words[i], opts, opts_len) ? words[i].run(self, &a) : EXIT_USE;
-	return cli_wrong(self, "%s: no such word; %s?", a.word, names);
+	return unknown(self, a.word, words, words_len, names);
 }

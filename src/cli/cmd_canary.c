@@ -8,54 +8,25 @@
 
 #include "base/clock.h"
 #include "canary/canary.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "config/config.h"
 #include "crypt/crypt.h"
 #include "http/http.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_VENDOR, OPT_TOKEN, OPT_WEB, OPT_MAIL, OPT_LISTEN };
+enum { OPT_VENDOR = ARG_OWN, OPT_TOKEN, OPT_WEB, OPT_MAIL, OPT_LISTEN };
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--vendor", 0, true, OPT_VENDOR}, {"--source-token", 0, true, OPT_TOKEN},
-	{"--web", 0, true, OPT_WEB}, {"--mail", 0, true, OPT_MAIL},  {"--listen", 0, true, OPT_LISTEN},
+	ARGS_COMMON, {"--vendor", 0, true, OPT_VENDOR}, {"--source-token", 0, true, OPT_TOKEN}, {"--web", 0, true, OPT_WEB},
+	{"--mail", 0, true, OPT_MAIL}, {"--listen", 0, true, OPT_LISTEN},
 };
-
-struct arguments {
-	const char *dir, *word, *vendor, *token, *web, *mail, *listen;
-	bool json;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		const char **to[] = {[OPT_DIR] = &a->dir, [OPT_VENDOR] = &a->vendor, [OPT_TOKEN] = &a->token, [OPT_WEB] = &a->web,
-				     [OPT_MAIL] = &a->mail, [OPT_LISTEN] = &a->listen};
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_JSON) {
-			a->json = true;
-		} else if (k == OPT_OPERAND) {
-			if (a->word) {
-				cli_wrong(self, "%s: one word is enough", s.value);
-				return OPT_BAD;
-			}
-			a->word = s.value;
-		} else {
-			*to[k] = s.value;
-		}
-	}
-	return 0;
-}
 
 /* ---- plant ------------------------------------------------------------------------------------------------------ */
 
-static int contract_of(const struct arguments *a, struct contract **c, struct err *err)
+static int contract_of(const struct args *a, struct contract **c, struct err *err)
 {
 	json_t *answer;
-	if (ask(a->dir, json_pack("{s:s, s:s, s:i}", "do", "contract", "vendor", a->vendor, "version", 0), &answer, err) < 0)
+	if (ask(a->value[ARG_DIR], json_pack("{s:s, s:s, s:i}", "do", "contract", "vendor", a->value[OPT_VENDOR], "version", 0), &answer, err) < 0)
 		return -1;
 	const json_t *json = json_object_get(answer, "json");
 	*c = contract_from_json(json_string_value(json), json_string_length(json), err);
@@ -79,12 +50,12 @@ static json_t *running(const char *given)
 }
 
 /* The first source's token: --source-token, or the environment variable that the contract names. */
-static const char *source_token(const struct arguments *a, const struct contract *c)
+static const char *source_token(const struct args *a, const struct contract *c)
 {
 	char name[128];
 	struct span ref = c->sources_len ? c->sources[0].token : (struct span){0};
-	if (a->token || ref.len < 5 || memcmp(ref.at, "env:", 4) != 0 || ref.len - 4 >= sizeof name)
-		return a->token;
+	if (a->value[OPT_TOKEN] || ref.len < 5 || memcmp(ref.at, "env:", 4) != 0 || ref.len - 4 >= sizeof name)
+		return a->value[OPT_TOKEN];
 	snprintf(name, sizeof name, "%.*s", (int)ref.len - 4, ref.at + 4);
 	return getenv(name);
 }
@@ -128,31 +99,31 @@ static const char *path_for(const struct contract *c, enum object_kind kind)
 	return NULL;
 }
 
-static int send_one(const struct arguments *a, const struct contract *c, const char *gate, enum object_kind kind, const struct buf *object, struct err *err)
+static int send_one(const struct args *a, const struct contract *c, const char *gate, enum object_kind kind, const struct buf *object, struct err *err)
 {
 	const char *path = path_for(c, kind);
 	if (!object->len)
 		return 0;
 	if (!path)
 		return err_set(err, ERR_INPUT, "the protocol has no route for it");
-	char *url = xasprintf("%.*s/%s%s", (int)(strlen(gate) - (gate[strlen(gate) - 1] == '/')), gate, a->vendor, path);
+	char *url = xasprintf("%.*s/%s%s", (int)(strlen(gate) - (gate[strlen(gate) - 1] == '/')), gate, a->value[OPT_VENDOR], path);
 	int r = post(url, object, err);
 	free(url);
 	return r;
 }
 
 /* Noted before it is sent: what is out is known. */
-static int send_it(const struct arguments *a, const struct contract *c, const char *gate, const char *token, const struct canary_found *f, struct err *err)
+static int send_it(const struct args *a, const struct contract *c, const char *gate, const char *token, const struct canary_found *f, struct err *err)
 {
 	json_t *answer;
 	struct buf places;
 	buf_init(&places, 0);
 	for (size_t i = 0; i < f->n; i++)
 		buf_addf(&places, "%s%s", i ? ", " : "", f->v[i].path);
-	json_t *request = json_pack("{s:s, s:s, s:s, s:s%, s:s}", "do", "canary-plant", "vendor", a->vendor, "token", token, "place",
+	json_t *request = json_pack("{s:s, s:s, s:s, s:s%, s:s}", "do", "canary-plant", "vendor", a->value[OPT_VENDOR], "token", token, "place",
 				    (const char *)places.data, places.len, "form", f->v[0].form);
 	buf_release(&places);
-	if (ask(a->dir, request, &answer, err) < 0)
+	if (ask(a->value[ARG_DIR], request, &answer, err) < 0)
 		return -1;
 	json_decref(answer);
 	if (send_one(a, c, gate, OBJECT_EVENT, &f->object[0], err) < 0)
@@ -160,35 +131,35 @@ static int send_it(const struct arguments *a, const struct contract *c, const ch
 	return send_one(a, c, gate, OBJECT_PROFILE, &f->object[1], err);
 }
 
-static void planted(const struct arguments *a, const struct canary_found *f)
+static void planted(const struct args *a, const struct canary_found *f)
 {
 	json_t *all = json_array();
 	for (size_t i = 0; i < f->n; i++) {
 		json_array_append_new(all, json_pack("{s:s, s:s, s:s}", "place", f->v[i].path, "form", f->v[i].form, "value", f->v[i].value));
-		if (!a->json)
-			printf("weir: canary: %s was given %s in %s\n", a->vendor, f->v[i].value, f->v[i].path);
+		if (!a->value[ARG_JSON])
+			printf("weir: canary: %s was given %s in %s\n", a->value[OPT_VENDOR], f->v[i].value, f->v[i].path);
 	}
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vendor", a->vendor, "place", f->v[0].path, "form", f->v[0].form, "value", f->v[0].value,
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vendor", a->value[OPT_VENDOR], "place", f->v[0].path, "form", f->v[0].form, "value", f->v[0].value,
 			      "places", all);
-	if (a->json)
+	if (a->value[ARG_JSON])
 		ask_print(j);
 	json_decref(j);
 }
 
-static int plant_in(const struct arguments *a, const struct contract *c, const json_t *ready, struct err *err)
+static int plant_in(const struct args *a, const struct contract *c, const json_t *ready, struct err *err)
 {
 	char token[CANARY_TOKEN + 1], *web;
 	struct canary_found f;
 	const char *gate = json_string_value(json_object_get(ready, "gate")), *api = json_string_value(json_object_get(ready, "api"));
 	if (!gate || !api)
 		return err_set(err, ERR_CONFLICT, "Weir isn't running: start `weir serve` first");
-	web = xasprintf("%.*s", (int)(7 + strcspn((a->web ? a->web : api) + 7, "/")), a->web ? a->web : api);
+	web = xasprintf("%.*s", (int)(7 + strcspn((a->value[OPT_WEB] ? a->value[OPT_WEB] : api) + 7, "/")), a->value[OPT_WEB] ? a->value[OPT_WEB] : api);
 	canary_token(token);
-	int found = canary_find(c, token, web, a->mail ? a->mail : "mail.example", source_token(a, c), &f, err);
+	int found = canary_find(c, token, web, a->value[OPT_MAIL] ? a->value[OPT_MAIL] : "mail.example", source_token(a, c), &f, err);
 	int r = found;
 	if (found == 0)
 		r = err_set(err, ERR_DENIED, "%s: nothing can be planted: no place of the contract lets an address or a link through with its token, "
-					     "so whoever takes this vendor's data learns none", a->vendor);
+					     "so whoever takes this vendor's data learns none", a->value[OPT_VENDOR]);
 	if (found == 1)
 		r = send_it(a, c, gate, token, &f, err);
 	if (r == 0)
@@ -196,82 +167,6 @@ static int plant_in(const struct arguments *a, const struct contract *c, const j
 	canary_found_release(&f);
 	free(web);
 	return r;
-}
-
-static int plant(const struct arguments *a)
-{
-	struct err err = {.off = ERR_NOOFF};
-	struct contract *c = NULL;
-	json_t *ready = running(a->dir);
-	int r = crypt_init(&err);
-	if (r == 0)
-		r = contract_of(a, &c, &err);
-	if (r == 0)
-		r = plant_in(a, c, ready, &err);
-	contract_free(&c);
-	json_decref(ready);
-	return r < 0 ? cli_fail("canary", &err) : EXIT_DONE;
-}
-
-/* ---- trap, list ------------------------------------------------------------------------------------------------- */
-
-static void on_recipient(void *arg, struct span address)
-{
-	const struct arguments *a = arg;
-	char token[CANARY_TOKEN + 1];
-	json_t *answer;
-	struct err err;
-	if (!canary_find_token(address, token))
-		return;
-	if (ask(a->dir, json_pack("{s:s, s:s, s:s}", "do", "canary-hit", "token", token, "via", "mail"), &answer, &err) < 0) {
-		if (err.code != ERR_NOTFOUND)
-			cli_fail("canary", &err);
-		return;
-	}
-	printf("weir: canary: somebody wrote to the identity that only %s was given\n", json_string_value(json_object_get(answer, "vendor")));
-	fflush(stdout);
-	json_decref(answer);
-}
-
-static int trap(struct arguments *a)
-{
-	struct err err = {.off = ERR_NOOFF};
-	char bound[64], *dir = NULL;
-	int fd;
-	if (folder_find(a->dir, &dir, &err) < 0 || http_listen(a->listen ? a->listen : "127.0.0.1:7025", &fd, bound, &err) < 0) {
-		free(dir);
-		return cli_fail("canary", &err);
-	}
-	a->dir = dir;
-	printf("weir: canary trap ready smtp://%s\n", bound);
-	fflush(stdout);
-	int r = smtp_receive(fd, &(const struct smtp_hooks){.recipient = on_recipient, .arg = a}, &err);
-	close(fd);
-	free(dir);
-	return r < 0 ? cli_fail("canary", &err) : EXIT_DONE;
-}
-
-static int list(const struct arguments *a)
-{
-	struct err err;
-	json_t *answer, *v;
-	size_t i;
-	if (ask(a->dir, json_pack("{s:s}", "do", "canary-list"), &answer, &err) < 0)
-		return cli_fail("canary", &err);
-	if (a->json) {
-		ask_print(answer);
-	} else {
-		printf("%-20s %-28s %-14s %-20s  %s\n", "VENDOR", "PLACE", "FORM", "SINCE", "HITS");
-		json_array_foreach(json_object_get(answer, "canaries"), i, v) {
-			char at[21];
-			clock_format(json_integer_value(json_object_get(v, "at")), at);
-			printf("%-20s %-28s %-14s %-20s  %lld\n", json_string_value(json_object_get(v, "vendor")),
-			       json_string_value(json_object_get(v, "place")), json_string_value(json_object_get(v, "form")), at,
-			       json_integer_value(json_object_get(v, "hits")));
-		}
-	}
-	json_decref(answer);
-	return EXIT_DONE;
 }
 
 /* Letters, digits, dots and hyphens, and what else is named; it begins with a letter or digit and fits a planted value. */
@@ -287,25 +182,94 @@ static bool host_ok(const char *s, const char *more)
 	return true;
 }
 
+static int plant(const struct command *self, const struct args *a)
+{
+	const char *web = a->value[OPT_WEB], *mail = a->value[OPT_MAIL];
+	struct err err = {.off = ERR_NOOFF};
+	struct contract *c = NULL;
+	if (!a->value[OPT_VENDOR])
+		return cli_wrong(self, "which vendor? --vendor V");
+	if (web && (strncmp(web, "http://", 7) != 0 || !host_ok(web + 7, ":/")))
+		return cli_wrong(self, "--web takes http://HOST[:PORT]");
+	if (mail && !host_ok(mail, ""))
+		return cli_wrong(self, "--mail takes a domain");
+	json_t *ready = running(a->value[ARG_DIR]);
+	int r = crypt_init(&err);
+	if (r == 0)
+		r = contract_of(a, &c, &err);
+	if (r == 0)
+		r = plant_in(a, c, ready, &err);
+	contract_free(&c);
+	json_decref(ready);
+	return r < 0 ? cli_fail("canary", &err) : EXIT_DONE;
+}
+
+/* ---- trap, list ------------------------------------------------------------------------------------------------- */
+
+static void on_recipient(void *arg, struct span address)
+{
+	const char *dir = arg;
+	char token[CANARY_TOKEN + 1];
+	json_t *answer;
+	struct err err;
+	if (!canary_find_token(address, token))
+		return;
+	if (ask(dir, json_pack("{s:s, s:s, s:s}", "do", "canary-hit", "token", token, "via", "mail"), &answer, &err) < 0) {
+		if (err.code != ERR_NOTFOUND)
+			cli_fail("canary", &err);
+		return;
+	}
+	printf("weir: canary: somebody wrote to the identity that only %s was given\n", json_string_value(json_object_get(answer, "vendor")));
+	fflush(stdout);
+	json_decref(answer);
+}
+
+static int trap(const struct command *self, const struct args *a)
+{
+	struct err err = {.off = ERR_NOOFF};
+	const char *listen = a->value[OPT_LISTEN];
+	char bound[64], *dir = NULL;
+	int fd;
+	(void)self;
+	if (folder_find(a->value[ARG_DIR], &dir, &err) < 0 || http_listen(listen ? listen : "127.0.0.1:7025", &fd, bound, &err) < 0) {
+		free(dir);
+		return cli_fail("canary", &err);
+	}
+	printf("weir: canary trap ready smtp://%s\n", bound);
+	fflush(stdout);
+	int r = smtp_receive(fd, &(const struct smtp_hooks){.recipient = on_recipient, .arg = dir}, &err);
+	close(fd);
+	free(dir);
+	return r < 0 ? cli_fail("canary", &err) : EXIT_DONE;
+}
+
+static void print_list(const json_t *answer)
+{
+	json_t *v;
+	size_t i;
+	printf("%-20s %-28s %-14s %-20s  %s\n", "VENDOR", "PLACE", "FORM", "SINCE", "HITS");
+	json_array_foreach(json_object_get(answer, "canaries"), i, v) {
+		char at[21];
+		clock_format(ask_number(v, "at"), at);
+		printf("%-20s %-28s %-14s %-20s  %lld\n", ask_text(v, "vendor"), ask_text(v, "place"), ask_text(v, "form"), at,
+		       ask_number(v, "hits"));
+	}
+}
+
+static int list(const struct command *self, const struct args *a)
+{
+	(void)self;
+	return ask_show("canary", a->value[ARG_DIR], a->value[ARG_JSON], json_pack("{s:s}", "do", "canary-list"), print_list);
+}
+
+static const struct word words[] = {
+	{"plant", 0, 0, "", 1u << OPT_VENDOR | 1u << OPT_TOKEN | 1u << OPT_WEB | 1u << OPT_MAIL, plant},
+	{"trap", 0, 0, "", 1u << OPT_LISTEN, trap}, {"list", 0, 0, "", 0, list},
+};
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
-	if (a.word && strcmp(a.word, "list") == 0)
-		return list(&a);
-	if (a.word && strcmp(a.word, "trap") == 0)
-		return trap(&a);
-	if (!a.word || strcmp(a.word, "plant") != 0)
-		return cli_wrong(self, "plant --vendor V, trap or list");
-	if (!a.vendor)
-		return cli_wrong(self, "which vendor? --vendor V");
-	if (a.web && (strncmp(a.web, "http://", 7) != 0 || !host_ok(a.web + 7, ":/")))
-		return cli_wrong(self, "--web takes http://HOST[:PORT]");
-	if (a.mail && !host_ok(a.mail, ""))
-		return cli_wrong(self, "--mail takes a domain");
-	return plant(&a);
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_canary = {

@@ -2,19 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/ask.h"
 #include "cli/question.h"
 #include "cli/vendor_id.h"
 
-enum { OPT_DIR, OPT_JSON };
-
-static const struct opt opts[] = {{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}};
-
-static const char *text(const json_t *j, const char *name)
-{
-	const char *s = json_string_value(json_object_get(j, name));
-	return s ? s : "";
-}
+static const struct opt opts[] = {ARGS_COMMON};
 
 static void names(const json_t *v, const char *list, const char *title)
 {
@@ -30,14 +23,14 @@ static void print(const json_t *a)
 {
 	size_t i;
 	json_t *v;
-	printf("%s\n", text(a, "subject"));
+	printf("%s\n", ask_text(a, "subject"));
 	json_array_foreach(json_object_get(a, "linked"), i, v) printf("%s  the same person\n", json_string_value(v));
 	json_array_foreach(json_object_get(a, "vendors"), i, v) {
-		printf("\n  %s: %s to %s, %lld days%s\n", text(v, "vendor"), text(v, "first"), text(v, "last"),
+		printf("\n  %s: %s to %s, %lld days%s\n", ask_text(v, "vendor"), ask_text(v, "first"), ask_text(v, "last"),
 		       (long long)json_integer_value(json_object_get(v, "days")),
 		       json_is_true(json_object_get(v, "attested_deleted")) ? "; attested to have deleted it" : "");
-		if (*text(v, "vendor_id"))
-			printf("    known there as %s\n", text(v, "vendor_id"));
+		if (*ask_text(v, "vendor_id"))
+			printf("    known there as %s\n", ask_text(v, "vendor_id"));
 		names(v, "categories", "categories");
 		names(v, "fields", "fields");
 	}
@@ -50,40 +43,28 @@ static void name_at_vendors(json_t *answer, const char *dir, const char *id)
 	size_t i;
 	json_t *v;
 	json_array_foreach(json_object_get(answer, "vendors"), i, v)
-		json_object_set_new(v, "vendor_id", vendor_id(dir, text(v, "vendor"), text(answer, "kind"), id));
+		json_object_set_new(v, "vendor_id", vendor_id(dir, ask_text(v, "vendor"), ask_text(answer, "kind"), id));
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	const char *dir = NULL, *id = NULL;
-	bool json = false;
-	struct opt_state s;
+	struct args a;
 	struct err err;
 	json_t *answer;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP)
-			return cli_help(self);
-		if (k == OPT_BAD)
-			return EXIT_USE;
-		if (k == OPT_OPERAND && id)
-			return cli_wrong(self, "one subject at a time");
-		if (k == OPT_JSON)
-			json = true;
-		else
-			*(k == OPT_DIR ? &dir : &id) = s.value;
-	}
-	if (!id)
+	int status;
+	if (!args_read(self, argc, argv, opts, sizeof opts / sizeof *opts, 1, &a, &status))
+		return status;
+	if (!a.n)
 		return cli_wrong(self, "whose? [KIND:]ID");
-	json_t *request = json_pack("{s:s, s:s}", "do", "subject", "id", id);
+	json_t *request = json_pack("{s:s, s:s}", "do", "subject", "id", a.operand[0]);
 	if (!request)
 		return cli_wrong(self, "the identifier isn't UTF-8");
-	if (ask(dir, request, &answer, &err) < 0)
+	if (ask(a.value[ARG_DIR], request, &answer, &err) < 0)
 		return asked_fail(self->name, &err);
 	bool found = json_is_true(json_object_get(answer, "found"));
 	json_object_del(answer, "found");
-	name_at_vendors(answer, dir, id);
-	if (json)
+	name_at_vendors(answer, a.value[ARG_DIR], a.operand[0]);
+	if (a.value[ARG_JSON])
 		ask_print(answer);
 	else
 		print(answer);
