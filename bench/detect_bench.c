@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "detect/core.h"
+#include "detect/rules.h"
 
 static double now(void)
 {
@@ -89,6 +90,35 @@ static void strings(const struct text *v, size_t count, size_t bytes, double eve
 	}
 }
 
+/* What n rules of a user's own cost. */
+static void own_rules(const struct text *v, size_t count, double events, unsigned n)
+{
+	struct buf yaml;
+	struct diags d;
+	buf_init(&yaml, 0);
+	diags_init(&d, "bench");
+	buf_adds(&yaml, "weir: 1\ndetectors:\n");
+	for (unsigned i = 0; i < n; i++)
+		buf_addf(&yaml, "  - {name: own_%u, pattern: 'K%03uD-[0-9]{6}', examples: [K%03uD-123456]}\n", i, i, i);
+	struct detect_rules *r = detect_rules_read((char *)yaml.data, yaml.len, &d);
+	must(r);
+	struct detect_room *room = detect_room_new(r);
+	double best = 1e9;
+	for (int round = 0; round < 7; round++) {
+		struct detect_hit hits[32];
+		double start = now();
+		for (size_t i = 0; i < count; i++)
+			detect_scan_with(r, room, v[i].at, v[i].n, DETECT_BIT(DETECT_CUSTOM), hits, 32);
+		double took = now() - start;
+		best = took < best ? took : best;
+	}
+	printf("own rules: %4u add %7.1f ns/event\n", n, best * 1e9 / events);
+	detect_room_free(&room);
+	detect_rules_free(&r);
+	diags_release(&d);
+	buf_release(&yaml);
+}
+
 static void hostile(void)
 {
 	static const char *const units[] = {
@@ -142,6 +172,8 @@ int main(int argc, char **argv)
 	for (int k = MARKS_PLAIN; k <= MARKS_AVX2; k++)
 		if ((!only || strcmp(only, names[k]) == 0) && marks_force((enum marks_kernel)k))
 			strings(v, count, bytes, events, names[k]);
+	for (unsigned n = 1; !only && n <= 1000; n *= 10)
+		own_rules(v, count, events, n);
 	if (!only)
 		hostile();
 	free(v);

@@ -14,14 +14,16 @@
 #include <utf8proc.h>
 
 #include "base/inflate.h"
+#include "base/yamldoc.h"
 #include "cli/cli.h"
 #include "cli/detect_report.h"
 #include "detect/record.h"
 #include "json/json.h"
 
-enum { JSON, SHOW, TYPES, PRETTY, SARIF, CSV };
+enum { JSON, SHOW, TYPES, PRETTY, SARIF, CSV, RULES };
 static const struct opt opts[] = {{"--json", 0, false, JSON},	  {"--show", 0, false, SHOW},	{"--types", 't', true, TYPES},
-				  {"--pretty", 0, false, PRETTY}, {"--sarif", 0, false, SARIF}, {"--csv", 0, false, CSV}};
+				  {"--pretty", 0, false, PRETTY}, {"--sarif", 0, false, SARIF}, {"--csv", 0, false, CSV},
+				  {"--rules", 'r', true, RULES}};
 
 #define FILE_MAX ((size_t)1 << 31)	/* offsets are 32 bits */
 enum { FOLDER_DEPTH_MAX = 64 };
@@ -30,6 +32,7 @@ struct job {
 	struct detect_report report;
 	struct detect_record scan;
 	uint64_t types;
+	const struct detect_rules *rules;
 	bool csv;
 	const char *file;
 	size_t line;
@@ -362,6 +365,28 @@ static int take_types(const struct command *self, const char *list, uint64_t *ty
 	}
 }
 
+/* Mistakes in it go to standard error, all at once. */
+static struct detect_rules *read_rules(const char *path)
+{
+	struct detect_rules *rules = NULL;
+	struct buf text, out;
+	struct diags d;
+	struct err err;
+	buf_init(&text, 0);
+	buf_init(&out, 0);
+	diags_init(&d, path);
+	if (cli_read(path, YAML_BYTES_MAX, &text, &err))
+		cli_fail("detect", &err);
+	else
+		rules = detect_rules_read((char *)text.data, text.len, &d);
+	diags_print(&d, &out);
+	cli_write_all(STDERR_FILENO, out.data, out.len);
+	diags_release(&d);
+	buf_release(&out);
+	buf_release(&text);
+	return rules;
+}
+
 static int run_over(struct job *j, const char *const *paths, size_t n)
 {
 	int worst = EXIT_DONE;
@@ -370,6 +395,7 @@ static int run_over(struct job *j, const char *const *paths, size_t n)
 		j->report.form = FORM_PRETTY;
 	detect_report_begin(&j->report);
 	detect_record_init(&j->scan);
+	j->scan.rules = j->rules;
 	for (size_t i = 0; i < n; i++) {
 		int x = one_path(j, paths[i], 0);
 		worst = x > worst ? x : worst;
@@ -384,6 +410,7 @@ static int run_over(struct job *j, const char *const *paths, size_t n)
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct job j = {.types = DETECT_ALL};
+	struct detect_rules *rules = NULL;
 	struct opt_state st;
 	const char *paths[256];
 	size_t n = 0;
@@ -395,6 +422,12 @@ static int run(const struct command *self, int argc, char **argv)
 		case SARIF: j.report.form = FORM_SARIF; break;
 		case SHOW: j.report.show = true; break;
 		case CSV: j.csv = true; break;
+		case RULES:
+			if (rules)
+				return cli_wrong(self, "--rules can be given once");
+			if (!(rules = read_rules(st.value)))
+				return EXIT_USE;
+			break;
 		case TYPES:
 			if (take_types(self, st.value, &j.types))
 				return EXIT_USE;
@@ -410,12 +443,15 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (n == 0)
 		paths[n++] = "-";
-	return run_over(&j, paths, n);
+	j.rules = rules;
+	int x = run_over(&j, paths, n);
+	detect_rules_free(&rules);
+	return x;
 }
 
 const struct command cmd_detect = {
 	"detect", "find personal data and secrets in text, JSON and tables",
-	"usage: weir detect [--json | --sarif | --pretty] [--show] [--csv] [--types LIST] [FILE|FOLDER...]\n"
+	"usage: weir detect [--json | --sarif | --pretty] [--show] [--csv] [--rules FILE] [--types LIST] [FILE|FOLDER...]\n"
 	"\n"
 	"Looks at each line of the files (or of standard input as it comes) and prints what it finds: where, what, and why it\n"
 	"thinks so; never the text itself unless asked.  A line that is JSON is looked at value by value; so is a file that is\n"
@@ -426,6 +462,7 @@ const struct command cmd_detect = {
 	"  --sarif       one SARIF 2.1.0 document, for code hosts\n"
 	"  --pretty      grouped by file, in colour; what a terminal gets anyway\n"
 	"  --show        the text that was found, too; with --pretty what stands around it\n"
+	"  --rules FILE  detectors of your own besides (YAML; weir-detect(1))\n"
 	"  --csv         the input is a table whose first row names the columns\n"
 	"  --types LIST  only these, with commas: email, phone, card, key, de_steuerid ... (weir-detect(1) has them all)\n"
 	"\n"

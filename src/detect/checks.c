@@ -59,7 +59,7 @@ static bool mod_11_10(const char *s, unsigned n)	/* ISO/IEC 7064, pure system */
 	return check == 1;
 }
 
-static bool verhoeff(const char *s, unsigned n)
+bool verhoeff(const char *s, unsigned n)
 {
 	static const uint8_t mul[10][10] = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 2, 3, 4, 0, 6, 7, 8, 9, 5}, {2, 3, 4, 0, 1, 7, 8, 9, 5, 6},
 					    {3, 4, 0, 1, 2, 8, 9, 5, 6, 7}, {4, 0, 1, 2, 3, 9, 5, 6, 7, 8}, {5, 9, 8, 7, 6, 0, 4, 3, 2, 1},

@@ -23,7 +23,7 @@
 	X(CH_AHV, "ch_ahv") X(BR_CPF, "br_cpf") X(BR_CNPJ, "br_cnpj") X(IN_AADHAAR, "in_aadhaar") X(IN_PAN, "in_pan") \
 	X(AU_TFN, "au_tfn") X(AU_MEDICARE, "au_medicare") X(AU_ABN, "au_abn") X(SG_NRIC, "sg_nric") X(CA_SIN, "ca_sin") \
 	X(ZA_ID, "za_id") X(TR_TCKN, "tr_tckn") X(KR_RRN, "kr_rrn") X(TH_ID, "th_id") X(CN_RIC, "cn_ric") X(JP_MY, "jp_my") \
-	X(IL_ID, "il_id")
+	X(IL_ID, "il_id") X(CUSTOM, "custom")
 enum detect_type {
 #define X(id, name) DETECT_##id,
 	DETECT_TYPE_LIST(X)

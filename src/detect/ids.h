@@ -92,6 +92,7 @@ check_fn check_us_itin, check_uk_nhs, check_uk_nino, check_es_nif, check_it_cf, 
 	check_cz_rc, check_bg_egn, check_hr_oib, check_lt_ee, check_ch_ahv, check_br_cpf, check_br_cnpj, check_in_aadhaar,
 	check_in_pan, check_au_tfn, check_au_medicare, check_au_abn, check_sg_nric, check_ca_sin, check_za_id, check_tr_tckn,
 	check_kr_rrn, check_th_id, check_cn_ric, check_jp_my, check_il_id, check_vin, check_imei, check_iccid, check_date_of_birth;
+bool verhoeff(const char *s, unsigned n);
 typedef bool key_check_fn(const struct scan *s, size_t body, size_t *end);
 key_check_fn check_key_github, check_key_openai, check_key_sendgrid, check_key_airtable, check_key_telegram, check_key_uuid;
 

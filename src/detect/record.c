@@ -17,6 +17,7 @@ void detect_record_release(struct detect_record *r)
 	buf_release(&r->pointer);
 	buf_release(&r->keys);
 	free(r->hits);
+	detect_room_free(&r->room);
 	*r = (struct detect_record){0};
 }
 
@@ -30,15 +31,18 @@ struct walk {
 	size_t key_at, key_len;	/* of the nearest name, in r->keys */
 };
 
-/* Every hit has at least six bytes (a@b.cd), so this many always suffice. */
+/* Every hit has at least four bytes (a rule's; a@b.cd has six), so this many always suffice. */
 static size_t scan(struct detect_record *r, const char *t, size_t n, uint64_t types)
 {
-	size_t need = n / 6 + 2;
+	size_t need = n / 4 + 2;
 	if (need > r->hits_cap) {
 		r->hits_cap = need * 2;
 		r->hits = xrealloc(r->hits, r->hits_cap * sizeof *r->hits);
 	}
-	return detect_scan(t, n, types, r->hits, r->hits_cap);
+	if (r->rules && !r->room)
+		r->room = detect_room_new(r->rules);
+	return r->rules ? detect_scan_with(r->rules, r->room, t, n, types, r->hits, r->hits_cap)
+			: detect_scan(t, n, types, r->hits, r->hits_cap);
 }
 
 static const char *string_end(const char *p)	/* of checked JSON, p behind the quote: the closing one */

@@ -7,7 +7,7 @@
 #define DETECT_RECORD_H
 
 #include "base/buf.h"
-#include "detect/detect.h"
+#include "detect/rules.h"
 
 /* Buffers kept from record to record; one thread. */
 struct detect_record {
@@ -15,6 +15,8 @@ struct detect_record {
 	struct buf pointer;
 	struct buf keys;	/* unescaped names on the way to the value */
 	struct detect_hit *hits;
+	const struct detect_rules *rules;	/* besides, unless NULL; not owned */
+	struct detect_room *room;
 	size_t hits_cap;
 };
 void detect_record_init(struct detect_record *r);

@@ -1,0 +1,41 @@
+/*
+ * A user's own detectors: rows of a YAML file, compiled into one database of Vectorscan (or Hyperscan).
+ *
+ *   weir: 1
+ *   detectors:
+ *     - name: customer_no
+ *       pattern: 'KD-[0-9]{6}'         # Hyperscan's syntax; three fixed characters in a row make it fast
+ *       check: luhn                    # optional, over its digits: luhn | mod97 | mod11_10 | verhoeff
+ *       context: [kunde, customer]     # optional: only with one of these words within 30 bytes before it
+ *       examples: [KD-123455]          # each must be found, no counterexample may be
+ *       counterexamples: [KD-12345]
+ *
+ * Third public header of this folder: reading allocates, and the engine is looked for at run time (libhs.so.5), so that
+ * nobody without rules pays for it.
+ */
+#ifndef DETECT_RULES_H
+#define DETECT_RULES_H
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "detect/detect.h"
+
+enum { DETECT_RULES_MAX = 1000, DETECT_PATTERN_MAX = 1000 };
+
+/* The file's rules, or NULL and every mistake in d; ERR_NOTFOUND-like trouble with the library is one, too.  Free it. */
+struct detect_rules *detect_rules_read(const char *text, size_t n, struct diags *d);
+void detect_rules_free(struct detect_rules **r);
+size_t detect_rules_count(const struct detect_rules *r);
+
+/* What one thread needs to use rules: any number of threads may share the rules, each with its own room. */
+struct detect_room *detect_room_new(const struct detect_rules *r);
+void detect_room_free(struct detect_room **room);
+
+/*
+ * detect_scan, and the rules besides: their hits have type DETECT_CUSTOM and the rule's name.  Rules look at the text as it
+ * is, not decoded.  kind and why live as long as the rules.
+ */
+size_t detect_scan_with(const struct detect_rules *r, struct detect_room *room, const char *text, size_t n, uint64_t types,
+			struct detect_hit *hits, size_t max);
+
+#endif
