@@ -3,11 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
 #include "base/bytes.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/idlist.h"
+#include "config/config.h"
+#include "config/keys.h"
 #include "crypt/crypt.h"
+#include "keeper/notary.h"
+#include "ledger/ledger.h"
 
 enum { OPT_DIR, OPT_JSON, OPT_VENDOR, OPT_USERS, OPT_FIELDS, OPT_DAY, OPT_WHY, OPT_ID, OPT_ALL };
 
@@ -145,6 +153,89 @@ static const char *text(const json_t *j, const char *name)
 	return s ? s : "";
 }
 
+/* ---- verify --------------------------------------------------------------------------------------------------------- */
+
+static void print_damage(void *arg, const struct ledger_damage *d)
+{
+	json_t *list = arg;
+	json_array_append_new(list, json_pack("{s:s, s:I, s:o, s:s}", "file", d->file, "from", (json_int_t)d->from, "to",
+					      d->to == UINT64_MAX ? json_null() : json_integer((json_int_t)d->to), "why", d->why));
+	if (d->to == UINT64_MAX)
+		fprintf(stderr, "weir: ledger verify: %s: from byte %" PRIu64 ": %s\n", d->file, d->from, d->why);
+	else
+		fprintf(stderr, "weir: ledger verify: %s: bytes %" PRIu64 " to %" PRIu64 ": %s\n", d->file, d->from, d->to, d->why);
+}
+
+static void ignore_damage(void *arg, const struct tlog_damage *d)
+{
+	(void)arg;
+	(void)d;	/* `weir audit verify` is for that */
+}
+
+/* How far the transparency log says that open/ went; 0: there is none, or it can't be read. */
+static uint64_t logged_to(int folder)
+{
+	uint8_t pk[KEY_FILE_BYTES_MAX];
+	struct notary_files f = {.io = &fio_os, .open = -1, .day = -1};
+	struct notary_checked found = {0};
+	struct err none;
+	int keys = openat(folder, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f.tlog = openat(folder, "state/tlog", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keys >= 0 && f.tlog >= 0 && key_file_read(keys, KEY_SIGNING_PUBLIC, pk, &none) == 0) {
+		notary_key(pk, &f.key);
+		if (notary_check(&f, ignore_damage, NULL, &found, &none) < 0)
+			found.batched_to = 0;
+	}
+	if (keys >= 0)
+		close(keys);
+	if (f.tlog >= 0)
+		close(f.tlog);
+	return found.batched_to;
+}
+
+/* Reads the files themselves: it answers whether Weir runs or not, and whether the ledger opens or not. */
+static int verify_files(const char *given, json_t *damages, struct err *err)
+{
+	struct ledger_place p = {.io = &fio_os, .dir = -1, .plans = -1};
+	struct ledger_verified out;
+	char *dir = NULL;
+	int r = crypt_init(err);
+	if (r == 0)
+		r = folder_find(given, &dir, err);
+	int folder = r == 0 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (folder >= 0)
+		p.dir = openat(folder, "state/ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r == 0 && p.dir < 0)
+		r = err_sys(err, "%s/state/ledger", dir);
+	if (r == 0)
+		r = ledger_verify(&p, logged_to(folder), print_damage, damages, &out, err);
+	if (p.dir >= 0)
+		close(p.dir);
+	if (folder >= 0)
+		close(folder);
+	free(dir);
+	return r;
+}
+
+static int status(const struct command *self, const struct arguments *a);
+
+static int verify(const struct command *self, const struct arguments *a)
+{
+	struct err err;
+	json_t *damages = json_array();
+	int r = verify_files(a->dir, damages, &err);
+	bool whole = r == 0 && json_array_size(damages) == 0;
+	if (r == 0 && !whole && a->json) {
+		json_t *j = json_pack("{s:O}", "damages", damages);
+		ask_print(j);
+		json_decref(j);
+	}
+	json_decref(damages);
+	if (r < 0)
+		return cli_fail(self->name, &err);
+	return whole ? status(self, a) : EXIT_NO;
+}
+
 static int status(const struct command *self, const struct arguments *a)
 {
 	struct err err;
@@ -174,7 +265,7 @@ static int status(const struct command *self, const struct arguments *a)
 static const struct {
 	const char *word;
 	int (*run)(const struct command *self, const struct arguments *a);
-} words[] = {{"record", record}, {"deleted", deleted}, {"verify", status}};
+} words[] = {{"record", record}, {"deleted", deleted}, {"verify", verify}};
 
 static int run(const struct command *self, int argc, char **argv)
 {
@@ -198,9 +289,10 @@ const struct command cmd_ledger = {
 	"  record   data that reached the vendor by an export, a database, a help desk: one [KIND:]ID a line (or --id, as\n"
 	"           `weir resolve` has it); KIND is user unless named.  A field may name its category: email=user.contact.email\n"
 	"  deleted  the vendor attests to have deleted what it got of them up to that day (today); --why says where\n"
-	"  verify   reads everything and checks each checksum; says how the ledger stands\n"
+	"  verify   reads every file and names all the damage, by file and bytes; else says how the ledger stands.  Whether\n"
+	"           it is still what was recorded, `weir audit verify` says\n"
 	"\n"
-	"Exit status: 0 done; 1 verify: the ledger is damaged (the message names file and container); 2 wrong use or list;\n"
+	"Exit status: 0 done; 1 verify: the ledger is damaged; 2 wrong use or list;\n"
 	"3 own fault.\n",
 	run,
 };

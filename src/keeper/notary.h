@@ -68,6 +68,7 @@ struct notary_files {
 };
 struct notary_checked {
 	struct tlog_checked log;
+	uint64_t batched_to;	/* frames of open/ that are in the log */
 	uint64_t batches, batches_gone;	/* gone: their frames were released, in closed days */
 	uint64_t days, events;
 };

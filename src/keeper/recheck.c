@@ -71,6 +71,7 @@ static void note_batch(struct recheck *c, const json_t *j)
 		return;
 	c->batches = grow(c->batches, c->batches_n, sizeof *c->batches);
 	c->batches[c->batches_n++] = b;
+	c->out->batched_to = b.to;
 }
 
 static void note_day(struct recheck *c, const json_t *j)

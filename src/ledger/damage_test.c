@@ -54,6 +54,87 @@ static void expect_damage(struct rig *r, const char *names)
 		fail_msg("'%s' doesn't name %s", err.msg, names);
 }
 
+struct named {
+	const char *file;
+	uint64_t at;
+	bool hit;
+	size_t n;
+};
+
+static void note_damage(void *arg, const struct ledger_damage *d)
+{
+	struct named *w = arg;
+	w->n++;
+	if (strstr(d->file, w->file) && d->from <= w->at && w->at < d->to)
+		w->hit = true;
+}
+
+/* verify names the file and a range with the byte. */
+static void expect_range(struct rig *r, const char *file, uint64_t must, size_t at)
+{
+	struct named w = {.file = file, .at = at};
+	struct ledger_verified out;
+	struct err err;
+	assert_int_equal(ledger_verify(&r->place, must, note_damage, &w, &out, &err), 0);
+	if (!w.hit)
+		fail_msg("byte %zu of %s was changed, and %zu other places are named", at, file, w.n);
+}
+
+/* The three bytes of each frame that its checksum doesn't cover: its place in its batch. */
+static bool uncovered(const char *file, const uint8_t *p, size_t n, size_t at)
+{
+	size_t frame = 64;
+	if (strncmp(file, "open/", 5) != 0)
+		return false;
+	while (frame + 20 <= n && at >= frame + 20 + get_u32(p + frame))
+		frame += 20 + get_u32(p + frame);
+	return at >= frame + 5 && at < frame + 8;
+}
+
+static void flip_and_verify(struct rig *r, const char *file, uint64_t must)
+{
+	char path[128];
+	uint8_t *p;
+	size_t n;
+	snprintf(path, sizeof path, "%s/ledger/%s", r->dir, file);
+	read_all(path, &p, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (uncovered(file, p, n, i))
+			continue;
+		p[i] ^= (uint8_t)(1 << i % 8);
+		write_all(path, p, n);
+		expect_range(r, file, must, i);
+		p[i] ^= (uint8_t)(1 << i % 8);
+	}
+	write_all(path, p, n);
+	free(p);
+}
+
+static void test_verify_names_file_and_bytes(void **state)
+{
+	struct rig *r = *state;
+	struct ledger_verified out;
+	struct named none = {.file = ""};
+	struct err err;
+	char open_file[64] = "open/0000000000000001.log";
+	fill(r, DAY0);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 1, &err), 1);
+	fill(r, DAY0 + 1);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 2, &err), 1);
+	uint64_t frames = atomic_load(&r->mark.durable);
+	rig_close(r);
+	assert_int_equal(ledger_verify(&r->place, frames, note_damage, &none, &out, &err), 0);
+	assert_int_equal(out.damages, 0);
+	assert_true(out.days == 2 && out.frames == frames && out.subjects > 0);
+	flip_and_verify(r, "day/2024-10-04", frames);
+	flip_and_verify(r, "day/2024-10-05", frames);
+	flip_and_verify(r, "dict/keys", frames);
+	flip_and_verify(r, open_file, frames);
+	assert_int_equal(ledger_verify(&r->place, frames, note_damage, &none, &out, &err), 0);
+	assert_int_equal(out.damages, 0);
+	rig_open(r);
+}
+
 static void damage_each_byte(struct rig *r, const char *file, const char *names)
 {
 	char path[128];
@@ -147,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_clear)
+		T(test_verify_names_file_and_bytes),
 		T(test_damage_is_named),
 		T(test_a_failing_disk_keeps_the_day_open),
 	};

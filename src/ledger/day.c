@@ -18,7 +18,7 @@
 
 #include "ledger/inside.h"
 
-enum { HEAD = 96, VERSION = 2 };
+enum { HEAD = DAY_HEAD, VERSION = 2 };
 static const char magic[8] = {'W', 'E', 'I', 'R', 'D', 'A', 'Y', '1'};
 
 /* ---- ranges ----------------------------------------------------------------------------------------------------------- */

@@ -227,6 +227,7 @@ void part_use(struct part *p, const char *vendor, int64_t version, const uint8_t
 void part_record(struct part *p, const struct record *r);
 bool part_link(struct part *p, enum link_kind kind, uint32_t from, uint32_t to);	/* open; true when it is new */
 
+enum { DAY_HEAD = 96 };
 /* dict_n, dict_crc and generation are set. */
 void day_write(const struct part *p, struct buf *out);
 /*

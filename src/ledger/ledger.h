@@ -74,6 +74,23 @@ void ledger_days(const struct ledger *l, void (*each)(void *arg, const struct le
 /* Frames of open/ up to this number are in closed days: log_release. */
 uint64_t ledger_passed(const struct ledger *l);
 
+/*
+ * Reads every file, whether a ledger opens or not, and names all the damage that they show: file and bytes (to UINT64_MAX:
+ * its end).  must: frames of open/ up to this number were there once (the transparency log says so); 0: not known, and
+ * what is torn at its end is taken for a batch that was never acknowledged.  Weir may run meanwhile.  -1: can't read.
+ */
+struct ledger_damage {
+	const char *file;
+	uint64_t from, to;
+	const char *why;
+};
+struct ledger_verified {
+	uint64_t days, containers, subjects, frames, torn_bytes;
+	size_t damages;
+};
+int ledger_verify(const struct ledger_place *p, uint64_t must, void (*each)(void *arg, const struct ledger_damage *d), void *arg,
+		  struct ledger_verified *out, struct err *err) LEDGER_CHECKED;
+
 struct ledger_stats {
 	uint64_t subjects, frames, duplicates, records, days_closed, bytes_closed;
 	uint64_t unreadable;	/* frames whose plan isn't there: counted with the field "(unknown)" */

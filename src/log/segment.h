@@ -1,4 +1,4 @@
-/* Private to src/log, and to the courier's queue which keeps the same format: one segment file, its frames and how to find them when some are damaged. */
+/* Private to src/log, to the courier's queue which keeps the same format, and to ledger/verify.c, which wants the bytes: one segment file, its frames and how to find them when some are damaged. */
 #ifndef LOG_SEGMENT_H
 #define LOG_SEGMENT_H
 
