@@ -98,7 +98,7 @@ static void flip_and_verify(struct rig *r, const char *file, uint64_t must)
 	size_t n;
 	snprintf(path, sizeof path, "%s/ledger/%s", r->dir, file);
 	read_all(path, &p, &n);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i += i < 160 ? 1 : 11) {	/* heads whole, of the rest some */
 		if (uncovered(file, p, n, i))
 			continue;
 		p[i] ^= (uint8_t)(1 << i % 8);
