@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/ask.h"
+#include "cli/audit_witness.h"
 #include "config/config.h"
 #include "config/keys.h"
 #include "crypt/crypt.h"
@@ -18,13 +19,7 @@ enum { ENTRY_FILE_MAX = TLOG_ENTRY_MAX, TRIES = 5 };
 
 /* ---- a folder and its key ----------------------------------------------------------------------------------------- */
 
-struct place {
-	char *dir;		/* the Weir folder; NULL: a copy of a log */
-	int tlog, open, day;
-	struct tlog_key key;
-};
-
-static void place_release(struct place *p)
+void audit_place_release(struct audit_place *p)
 {
 	int fds[] = {p->tlog, p->open, p->day};
 	for (size_t i = 0; i < 3; i++)
@@ -42,8 +37,7 @@ static int open_below(const char *dir, const char *name, int *out, struct err *e
 	return r;
 }
 
-/* --key: a verifier key, or a file that holds one. */
-static int key_of(const char *text, struct tlog_key *key, struct err *err)
+int audit_key(const char *text, const char *option, struct tlog_key *key, struct err *err)
 {
 	struct buf b;
 	if (tlog_key_parse(text, strlen(text), key, err) == 0)
@@ -55,7 +49,7 @@ static int key_of(const char *text, struct tlog_key *key, struct err *err)
 	if (r == 0)
 		r = tlog_key_parse((const char *)b.data, b.len, key, err);
 	buf_release(&b);
-	return r < 0 ? err_prefix(err, "--key: ") : 0;
+	return r < 0 ? err_prefix(err, "%s: ", option) : 0;
 }
 
 static int own_key(const char *dir, struct tlog_key *key, struct err *err)
@@ -79,22 +73,22 @@ static void open_optional(const char *dir, const char *name, int *out)
 		*out = -1;
 }
 
-static int place_open(const struct args *a, struct place *p, struct err *err)
+int audit_place_open(const struct args *a, struct audit_place *p, struct err *err)
 {
-	*p = (struct place){.tlog = -1, .open = -1, .day = -1};
+	*p = (struct audit_place){.tlog = -1, .open = -1, .day = -1};
 	const char *log = a->value[AUDIT_LOG], *key = a->value[AUDIT_KEY];
 	if (crypt_init(err) < 0)
 		return -1;
 	if (log)
-		return open_below(log, "", &p->tlog, err) < 0 ? -1 : key_of(key, &p->key, err);
-	if (folder_find(a->value[ARG_DIR], &p->dir, err) < 0 || (key ? key_of(key, &p->key, err) : own_key(p->dir, &p->key, err)) < 0)
+		return open_below(log, "", &p->tlog, err) < 0 ? -1 : audit_key(key, "--key", &p->key, err);
+	if (folder_find(a->value[ARG_DIR], &p->dir, err) < 0 || (key ? audit_key(key, "--key", &p->key, err) : own_key(p->dir, &p->key, err)) < 0)
 		return -1;
 	open_optional(p->dir, "state/ledger/open", &p->open);
 	open_optional(p->dir, "state/ledger/day", &p->day);
 	return open_below(p->dir, "state/tlog", &p->tlog, err);
 }
 
-static struct tlog_place tlog_of(const struct place *p)
+struct tlog_place audit_tlog(const struct audit_place *p)
 {
 	return (struct tlog_place){.io = &fio_os, .dir = p->tlog, .key = p->key};
 }
@@ -108,9 +102,9 @@ static void put_checkpoint(json_t *j, const struct tlog_checkpoint *c)
 
 /* ---- checkpoint --------------------------------------------------------------------------------------------------- */
 
-static int print_checkpoint(const struct args *a, const struct place *p, struct err *err)
+static int print_checkpoint(const struct args *a, const struct audit_place *p, struct err *err)
 {
-	struct tlog_place t = tlog_of(p);
+	struct tlog_place t = audit_tlog(p);
 	struct tlog_checkpoint c;
 	struct tlog *l;
 	char vkey[TLOG_KEY_TEXT];
@@ -137,13 +131,13 @@ static int print_checkpoint(const struct args *a, const struct place *p, struct 
 
 int audit_checkpoint(const struct command *self, const struct args *a)
 {
-	struct place p;
+	struct audit_place p;
 	struct err err;
 	(void)self;
-	int r = place_open(a, &p, &err);
+	int r = audit_place_open(a, &p, &err);
 	if (r == 0)
 		r = print_checkpoint(a, &p, &err);
-	place_release(&p);
+	audit_place_release(&p);
 	return r < 0 ? cli_fail("audit checkpoint", &err) : EXIT_DONE;
 }
 
@@ -198,14 +192,31 @@ static int write_file(const char *path, const void *p, size_t n, struct err *err
 	return r;
 }
 
-static int print_proof(const struct args *a, struct tlog *l, uint64_t index, struct err *err)
+/* Under the newest checkpoint, or under the newest that --witness signed too. */
+static int make_proof(const struct args *a, const struct audit_place *p, struct tlog *l, uint64_t index, struct buf *proof, struct err *err)
+{
+	struct tlog_key witness;
+	struct buf note;
+	if (!a->value[AUDIT_WITNESS])
+		return tlog_proof_make(l, index, proof, err);
+	buf_init(&note, 0);
+	int r = audit_key(a->value[AUDIT_WITNESS], "--witness", &witness, err);
+	if (r == 0)
+		r = audit_cosigned(p->tlog, &witness, &note, err);
+	if (r == 0)
+		r = tlog_proof_under(l, index, (struct span){(const char *)note.data, note.len}, proof, err);
+	buf_release(&note);
+	return r;
+}
+
+static int print_proof(const struct args *a, const struct audit_place *p, struct tlog *l, uint64_t index, struct err *err)
 {
 	struct buf proof, entry;
 	buf_init(&proof, 0);
 	buf_init(&entry, 0);
 	int r = tlog_entry(l, index, &entry, err);
 	if (r == 0)
-		r = tlog_proof_make(l, index, &proof, err);
+		r = make_proof(a, p, l, index, &proof, err);
 	if (r == 0 && a->value[AUDIT_ENTRY])
 		r = write_file(a->value[AUDIT_ENTRY], entry.data, entry.len, err);
 	if (r == 0 && a->value[ARG_JSON]) {
@@ -222,26 +233,38 @@ static int print_proof(const struct args *a, struct tlog *l, uint64_t index, str
 
 int audit_prove(const struct command *self, const struct args *a)
 {
-	struct place p;
+	struct audit_place p;
 	struct err err;
 	struct tlog *l = NULL;
 	uint64_t index = 0;
 	if (!a->operand[0] == !a->value[AUDIT_EVENT])
 		return cli_wrong(self, "prove takes the number of an entry, or --event NUMBER");
-	int r = place_open(a, &p, &err);
-	struct tlog_place t = tlog_of(&p);
+	int r = audit_place_open(a, &p, &err);
+	struct tlog_place t = audit_tlog(&p);
 	if (r == 0)
 		r = tlog_open(&t, &l, &err);
 	if (r == 0)
 		r = which(a, l, &index, &err);
 	if (r == 0)
-		r = print_proof(a, l, index, &err);
+		r = print_proof(a, &p, l, index, &err);
 	tlog_close(&l);
-	place_release(&p);
+	audit_place_release(&p);
 	return r < 0 ? cli_fail("audit prove", &err) : EXIT_DONE;
 }
 
 /* ---- verify: a proof file ----------------------------------------------------------------------------------------- */
+
+static int check_witness(const char *text, const struct tlog_proof *proof, struct err *err)
+{
+	struct tlog_key witness;
+	struct tlog_note note;
+	if (audit_key(text, "--witness", &witness, err) < 0 || tlog_note_parse(proof->checkpoint.at, proof->checkpoint.len, &note, err) < 0)
+		return -1;
+	int by = tlog_note_check(&note, &witness, NULL, err);
+	if (by == 0)
+		return err_set(err, ERR_CRYPTO, "the checkpoint isn't signed by %s", witness.name);
+	return by < 0 ? -1 : 0;
+}
 
 static int check_proof(const struct args *a, struct err *err)
 {
@@ -252,14 +275,18 @@ static int check_proof(const struct args *a, struct err *err)
 	buf_init(&entry, 0);
 	int r = crypt_init(err);
 	if (r == 0)
-		r = key_of(a->value[AUDIT_KEY], &key, err);
+		r = audit_key(a->value[AUDIT_KEY], "--key", &key, err);
 	if (r == 0)
 		r = cli_read(a->value[AUDIT_PROOF], TLOG_NOTE_MAX, &file, err);
 	if (r == 0)
 		r = cli_read(a->value[AUDIT_ENTRY], ENTRY_FILE_MAX, &entry, err);
 	if (r == 0)
 		r = tlog_proof_check((const char *)file.data, file.len, entry.data, entry.len, &key, err);
-	if (r == 0 && tlog_proof_parse((const char *)file.data, file.len, &proof, err) == 0) {
+	if (r == 0)
+		r = tlog_proof_parse((const char *)file.data, file.len, &proof, err);
+	if (r == 0 && a->value[AUDIT_WITNESS])
+		r = check_witness(a->value[AUDIT_WITNESS], &proof, err);
+	if (r == 0) {
 		if (a->value[ARG_JSON])
 			printf("{\"origin\":\"%s\",\"index\":%" PRIu64 "}\n", key.name, proof.index);
 		else
@@ -273,7 +300,7 @@ static int check_proof(const struct args *a, struct err *err)
 /* ---- verify: a whole log ------------------------------------------------------------------------------------------ */
 
 struct judged {
-	json_t *damages;
+	json_t *damages, *seen;	/* seen: by a witness, an authority */
 	struct notary_checked found;
 	bool json;
 };
@@ -320,14 +347,14 @@ static int ask_events(const char *dir, json_t **out, struct err *err)
 	return 0;
 }
 
-static int read_checkpoint(const struct place *p, struct buf *out, struct err *err)
+static int read_checkpoint(const struct audit_place *p, struct buf *out, struct err *err)
 {
 	buf_reset(out);
 	return tlog_file_read(&fio_os, p->tlog, "checkpoint", TLOG_NOTE_MAX, out, err);
 }
 
 /* While Weir runs the log grows under our eyes: what was found is believed when the checkpoint stood still. */
-static int check_once(const struct place *p, struct judged *v, bool *moved, struct err *err)
+static int check_once(const struct audit_place *p, struct judged *v, bool *moved, struct err *err)
 {
 	struct buf before, after;
 	struct notary_files f = {.io = &fio_os, .tlog = p->tlog, .open = p->open, .day = p->day, .key = p->key};
@@ -350,7 +377,7 @@ static int check_once(const struct place *p, struct judged *v, bool *moved, stru
 	return r;
 }
 
-static int check_log(const struct place *p, struct judged *v, struct err *err)
+static int check_log(const struct audit_place *p, struct judged *v, struct err *err)
 {
 	bool moved = true;
 	for (int i = 0; i < TRIES && moved; i++) {
@@ -363,9 +390,9 @@ static int check_log(const struct place *p, struct judged *v, struct err *err)
 }
 
 /* Against what this verifier saw before; then it remembers what it sees now. */
-static int remember(const struct place *p, const char *path, struct err *err)
+static int remember(const struct audit_place *p, const char *path, struct err *err)
 {
-	struct tlog_place t = tlog_of(p);
+	struct tlog_place t = audit_tlog(p);
 	struct tlog *l;
 	struct buf then;
 	char *fresh = xasprintf("%s.new", path);
@@ -387,16 +414,49 @@ static int remember(const struct place *p, const char *path, struct err *err)
 	return r;
 }
 
-static void print_verdict(const struct place *p, const struct judged *v)
+/* Those that were asked for: each must have seen a state that the log still has. */
+static int seen_by(const struct args *a, const struct audit_place *p, json_t *list, struct err *err)
+{
+	struct tlog_place t = audit_tlog(p);
+	struct tlog *l;
+	int r = tlog_open(&t, &l, err);
+	for (size_t i = 0; i < a->given_len && r == 0; i++) {
+		struct tlog_key witness;
+		if (a->given[i].key == AUDIT_CA)
+			r = audit_stamped(p->tlog, l, &p->key, a->given[i].value, list, err);
+		if (a->given[i].key != AUDIT_WITNESS)
+			continue;
+		r = audit_key(a->given[i].value, "--witness", &witness, err);
+		if (r == 0)
+			r = audit_seen_by(p->tlog, l, &p->key, &witness, list, err);
+	}
+	tlog_close(&l);
+	return r;
+}
+
+static void print_seen(const json_t *list)
+{
+	size_t i;
+	json_t *s;
+	json_array_foreach((json_t *)(uintptr_t)list, i, s) {
+		const char *who = json_string_value(json_object_get(s, "witness"));
+		printf("  %s saw its first %lld entries at %s\n", who ? who : "an RFC 3161 authority", (long long)json_integer_value(json_object_get(s, "size")),
+		       json_string_value(json_object_get(s, "at")));
+	}
+	if (json_array_size(list) == 0)
+		puts("  Without a witness this proves nothing against whoever holds the signing key.");
+}
+
+static void print_verdict(const struct audit_place *p, const struct judged *v)
 {
 	char root[45];
 	const struct tlog_checked *c = &v->found.log;
 	base64_encode(c->root.b, sizeof c->root.b, root);
 	if (v->json) {
-		json_t *j = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "origin", p->key.name, "size", (json_int_t)c->size, "root", root,
+		json_t *j = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:O, s:O}", "origin", p->key.name, "size", (json_int_t)c->size, "root", root,
 				      "batches", (json_int_t)v->found.batches, "batches_gone", (json_int_t)v->found.batches_gone, "days",
 				      (json_int_t)v->found.days, "events", (json_int_t)v->found.events, "strays", (json_int_t)c->strays, "damages",
-				      v->damages);
+				      v->damages, "seen", v->seen);
 		ask_print(j);
 		json_decref(j);
 		return;
@@ -410,24 +470,27 @@ static void print_verdict(const struct place *p, const struct judged *v)
 		       " in closed days by now) are what was logged\n", v->found.events, v->found.days, v->found.batches, v->found.batches_gone);
 	if (c->strays)
 		printf("  %zu files are left from a crash and not part of the log\n", c->strays);
-	puts("  Without a witness this proves nothing against whoever holds the signing key.");
+	print_seen(v->seen);
 }
 
 static int verify_log(const struct args *a)
 {
-	struct place p;
+	struct audit_place p;
 	struct err err;
-	struct judged v = {.damages = json_array(), .json = a->value[ARG_JSON] != NULL};
-	int r = place_open(a, &p, &err);
+	struct judged v = {.damages = json_array(), .seen = json_array(), .json = a->value[ARG_JSON] != NULL};
+	int r = audit_place_open(a, &p, &err);
 	if (r == 0)
 		r = check_log(&p, &v, &err);
 	bool whole = r == 0 && json_array_size(v.damages) == 0;
-	if (whole && a->value[AUDIT_REMEMBER])
+	if (whole)
+		r = seen_by(a, &p, v.seen, &err);
+	if (r == 0 && whole && a->value[AUDIT_REMEMBER])
 		r = remember(&p, a->value[AUDIT_REMEMBER], &err);
 	if (r == 0)
 		print_verdict(&p, &v);
 	json_decref(v.damages);
-	place_release(&p);
+	json_decref(v.seen);
+	audit_place_release(&p);
 	return r < 0 ? cli_fail("audit verify", &err) : whole ? EXIT_DONE : EXIT_NO;
 }
 
@@ -435,7 +498,7 @@ int audit_verify(const struct command *self, const struct args *a)
 {
 	bool proof = a->value[AUDIT_PROOF] != NULL;
 	struct err err;
-	if (proof != (a->value[AUDIT_ENTRY] != NULL) || (proof && (!a->value[AUDIT_KEY] || a->value[AUDIT_LOG] || a->value[AUDIT_REMEMBER])))
+	if (proof != (a->value[AUDIT_ENTRY] != NULL) || (proof && (!a->value[AUDIT_KEY] || a->value[AUDIT_LOG] || a->value[AUDIT_REMEMBER] || a->value[AUDIT_CA])))
 		return cli_wrong(self, "a proof is checked with --proof FILE, --entry FILE and --key KEY");
 	if (a->value[AUDIT_LOG] && !a->value[AUDIT_KEY])
 		return cli_wrong(self, "--log FOLDER needs --key KEY: whose log should it be?");

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "cli/ask.h"
 #include "cli/audit_log.h"
+#include "cli/audit_witness.h"
 
 enum { PDF_SECONDS = 60 };
 
@@ -211,7 +212,7 @@ static const struct opt opts[] = {
 	ARGS_COMMON, {"--why", 0, true, AUDIT_WHY}, {"--html", 0, true, AUDIT_HTML}, {"--pdf", 0, true, AUDIT_PDF},
 	{"--vkey", 0, false, AUDIT_VKEY}, {"--key", 0, true, AUDIT_KEY}, {"--log", 0, true, AUDIT_LOG},
 	{"--remember", 0, true, AUDIT_REMEMBER}, {"--proof", 0, true, AUDIT_PROOF}, {"--entry", 0, true, AUDIT_ENTRY},
-	{"--event", 0, true, AUDIT_EVENT},
+	{"--event", 0, true, AUDIT_EVENT}, {"--witness", 0, true, AUDIT_WITNESS}, {"--ca", 0, true, AUDIT_CA},
 };
 
 #define K(key) (1u << (key))
@@ -220,8 +221,11 @@ static const struct word words[] = {
 	{"run", 1, 1, "VENDOR", K(AUDIT_WHY) | K(AUDIT_HTML) | K(AUDIT_PDF), run_one},
 	{"report", 1, 1, "VENDOR", K(AUDIT_HTML) | K(AUDIT_PDF), report},
 	{"checkpoint", 0, 0, "nothing", K(AUDIT_VKEY), audit_checkpoint},
-	{"prove", 0, 1, "ENTRY", K(AUDIT_EVENT) | K(AUDIT_ENTRY), audit_prove},
-	{"verify", 0, 0, "nothing", K(AUDIT_KEY) | K(AUDIT_LOG) | K(AUDIT_REMEMBER) | K(AUDIT_PROOF) | K(AUDIT_ENTRY), audit_verify},
+	{"prove", 0, 1, "ENTRY", K(AUDIT_EVENT) | K(AUDIT_ENTRY) | K(AUDIT_WITNESS), audit_prove},
+	{"verify", 0, 0, "nothing",
+	 K(AUDIT_KEY) | K(AUDIT_LOG) | K(AUDIT_REMEMBER) | K(AUDIT_PROOF) | K(AUDIT_ENTRY) | K(AUDIT_WITNESS) | K(AUDIT_CA), audit_verify},
+	{"witness", 1, 1, "URL", K(AUDIT_WITNESS), audit_witness},
+	{"timestamp", 1, 1, "URL", K(AUDIT_CA), audit_timestamp},
 };
 
 static int run(const struct command *self, int argc, char **argv)
@@ -235,9 +239,11 @@ const struct command cmd_audit = {
 	"       weir audit run VENDOR [--why TEXT] [--html FILE] [--pdf FILE]\n"
 	"       weir audit report VENDOR [--html FILE] [--pdf FILE]\n"
 	"       weir audit checkpoint [--vkey]\n"
-	"       weir audit prove (ENTRY | --event NUMBER) [--entry FILE]\n"
-	"       weir audit verify [--log FOLDER --key KEY] [--remember FILE]\n"
-	"       weir audit verify --proof FILE --entry FILE --key KEY\n"
+	"       weir audit prove (ENTRY | --event NUMBER) [--entry FILE] [--witness KEY]\n"
+	"       weir audit verify [--log FOLDER --key KEY] [--remember FILE] [--witness KEY]... [--ca FILE]\n"
+	"       weir audit verify --proof FILE --entry FILE --key KEY [--witness KEY]\n"
+	"       weir audit witness URL --witness KEY\n"
+	"       weir audit timestamp URL --ca FILE\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
 	"  plan    every approved vendor: its tier, the last audit, when the next is due\n"
@@ -248,7 +254,10 @@ const struct command cmd_audit = {
 	"          writes the entry itself\n"
 	"  verify  reads the log and everything it says against what Weir recorded; names each damaged file and bytes.\n"
 	"          --log: a copy of a log's folder.  --remember: also against the state that FILE holds from the last time\n"
-	"          (a log that was rolled back or forked is refused), and FILE then holds this one\n"
+	"          (a log that was rolled back or forked is refused), and FILE then holds this one.  --witness, --ca: what\n"
+	"          these have signed must be there, and the log still hold it\n"
+	"  witness, timestamp  have a witness (c2sp.org/tlog-witness) or an RFC 3161 authority sign the newest checkpoint, and\n"
+	"          keep it; run them regularly\n"
 	"\n"
 	"A tier comes from what may leave: high is audited every 180 days, medium every 365, low every 730, counted from the\n"
 	"last audit.  A report holds places, categories and counts, no personal data.  A PDF is printed by Chromium.\n"

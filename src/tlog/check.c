@@ -314,7 +314,7 @@ static void look_in(struct check *c, int fd, const char *path)
 
 static void look(struct check *c, const char *path)
 {
-	static const char *const ours[] = {"checkpoint", "checkpoint.new", "timestamp"};
+	static const char *const ours[] = {"checkpoint", "checkpoint.new", "timestamp", "witness"};
 	unsigned level, width;
 	uint64_t n;
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)

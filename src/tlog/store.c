@@ -468,14 +468,22 @@ void tlog_checkpoint_now(const struct tlog *l, struct tlog_checkpoint *out)
 	must(tlog_note_parse((const char *)l->note.data, l->note.len, &note, &err) == 0 && tlog_checkpoint_parse(note.text, out, &err) == 0);
 }
 
-int tlog_proof_make(struct tlog *l, uint64_t index, struct buf *out, struct err *err)
+int tlog_proof_under(struct tlog *l, uint64_t index, struct span text, struct buf *out, struct err *err)
 {
-	struct tlog_proof p = {.index = index, .extra = {"", 0}, .checkpoint = tlog_checkpoint_note(l)};
+	struct tlog_proof p = {.index = index, .extra = {"", 0}, .checkpoint = text};
 	const struct tlog_source s = tlog_source(l);
-	if (tlog_prove_inclusion(&s, index, l->edge.size, &p.path, err) < 0)
+	struct tlog_note note;
+	struct tlog_checkpoint c;
+	if (tlog_note_parse(text.at, text.len, &note, err) < 0 || tlog_checkpoint_parse(note.text, &c, err) < 0 ||
+	    tlog_prove_inclusion(&s, index, c.size, &p.path, err) < 0)
 		return -1;
 	tlog_proof_print(&p, out);
 	return 0;
+}
+
+int tlog_proof_make(struct tlog *l, uint64_t index, struct buf *out, struct err *err)
+{
+	return tlog_proof_under(l, index, tlog_checkpoint_note(l), out, err);
 }
 
 /* ---- entries ------------------------------------------------------------------------------------------------------ */

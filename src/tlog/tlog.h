@@ -129,6 +129,20 @@ void tlog_proof_print(const struct tlog_proof *p, struct buf *out);
 /* The entry is in the log that k signs: everything, from the file and the key alone. */
 int tlog_proof_check(const char *p, size_t n, const void *entry, size_t entry_n, const struct tlog_key *k, struct err *err) TLOG_CHECKED;
 
+/* ---- others who saw it (witness.c, timestamp.c) ----------------------------------------------------------------------- */
+
+/* Body of a witness's add-checkpoint: it signed the log at size `old` last, and proof leads from there to the note. */
+void tlog_witness_request(uint64_t old, const struct tlog_path *proof, struct span note, struct buf *out);
+/* Of its answer 409: the size that it does know. */
+int tlog_witness_size(const char *p, size_t n, uint64_t *size, struct err *err) TLOG_CHECKED;
+/* Of its answer 200: the note with the witness's signature, which was checked; at: when it signed. */
+int tlog_witness_answer(struct span note, const char *p, size_t n, const struct tlog_key *witness, uint64_t *at, struct buf *out,
+			struct err *err) TLOG_CHECKED;
+
+/* RFC 3161 over SHA-256 of the note: the query; and the answer, against certificates in PEM. */
+int tlog_timestamp_request(struct span note, struct buf *out, struct err *err) TLOG_CHECKED;
+int tlog_timestamp_check(const uint8_t *p, size_t n, struct span note, struct span roots, int64_t *at, struct err *err) TLOG_CHECKED;
+
 /* ---- the folder (store.c) ----------------------------------------------------------------------------------------- */
 
 /* "tile/0/x001/067.p/8"; level TLOG_ENTRIES: an entry bundle; width 0 or 256: a full one. */
@@ -159,6 +173,8 @@ void tlog_checkpoint_now(const struct tlog *l, struct tlog_checkpoint *out);
 struct tlog_source tlog_source(struct tlog *l);
 /* size: as a checkpoint said it; what lies behind it is not looked at. */
 int tlog_proof_make(struct tlog *l, uint64_t index, struct buf *out, struct err *err) TLOG_CHECKED;
+/* The same under an older checkpoint of this log, with whatever signatures its note has. */
+int tlog_proof_under(struct tlog *l, uint64_t index, struct span note, struct buf *out, struct err *err) TLOG_CHECKED;
 
 /*
  * Adds entries, durably, and signs a checkpoint over them: bundle, tiles, then checkpoint, each synced before the next

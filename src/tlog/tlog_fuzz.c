@@ -60,6 +60,22 @@ static void as_path(const uint8_t *p, size_t n)
 	must(strlen(path) == n && memcmp(path, p, n) == 0);
 }
 
+/* What a witness or an authority answers: nothing that they didn't sign. */
+static void as_answer(const uint8_t *p, size_t n, const struct tlog_key *witness)
+{
+	static const char note[] = "o\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\xe2\x80\x94 o AAAAAAAA\n";
+	const struct span text = {note, sizeof note - 1};
+	struct err err;
+	struct buf out;
+	uint64_t size, at;
+	int64_t when;
+	buf_init(&out, 0);
+	(void)!tlog_witness_size((const char *)p, n, &size, &err);
+	must(tlog_witness_answer(text, (const char *)p, n, witness, &at, &out, &err) == -1 && out.len == 0);
+	must(tlog_timestamp_check(p, n, text, (struct span){"", 0}, &when, &err) == -1);
+	buf_release(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static struct tlog_key keys[2];
@@ -85,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	as_proof((const uint8_t *)copy, n);
 	as_key((const uint8_t *)copy, n);
 	as_path((const uint8_t *)copy, n);
+	as_answer((const uint8_t *)copy, n, &keys[1]);
 	free(copy);
 	return 0;
 }

@@ -360,6 +360,52 @@ static void proof_files(void **state)
 	buf_release(&file);
 }
 
+static void what_a_witness_answers(void **state)
+{
+	(void)state;
+	struct tlog_key log, witness, other;
+	struct err err;
+	struct buf note, line, answer, out;
+	uint8_t pk[32], sk[64], wpk[32], wsk[64];
+	uint64_t at, size;
+	static const char text[] = "log.example/one\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
+	const struct span span = {text, sizeof text - 1};
+	sign_keypair(pk, sk);
+	sign_keypair(wpk, wsk);
+	assert_int_equal(tlog_key_make("log.example/one", TLOG_ED25519, pk, &log, &err), 0);
+	assert_int_equal(tlog_key_make("w.example", TLOG_COSIGNATURE, wpk, &witness, &err), 0);
+	assert_int_equal(tlog_key_make("v.example", TLOG_COSIGNATURE, wpk, &other, &err), 0);
+	buf_init(&note, 0);
+	buf_init(&line, 0);
+	buf_init(&answer, 0);
+	buf_init(&out, 0);
+	tlog_note_sign(span, &log, sk, 0, &line);
+	buf_addf(&note, "%s\n%s", text, (char *)line.data);
+	tlog_note_sign(span, &other, wsk, 6, &answer);
+	tlog_note_sign(span, &witness, wsk, 7, &answer);
+	const struct span n = {(char *)note.data, note.len};
+	const char *a = (const char *)answer.data;
+	assert_int_equal(tlog_witness_answer(n, a, answer.len, &witness, &at, &out, &err), 0);
+	assert_int_equal(at, 7);
+	assert_null(strstr((char *)out.data, "v.example"));	/* nobody asked for that one */
+	buf_reset(&line);
+	tlog_note_sign(span, &witness, wsk, 7, &line);
+	assert_int_equal(out.len, note.len + line.len);
+	assert_int_equal(tlog_witness_answer(n, "", 0, &witness, &at, &out, &err), -1);
+	assert_int_equal(tlog_witness_answer(n, a, answer.len - 1, &witness, &at, &out, &err), -1);
+	answer.data[answer.len - 20] ^= 1;
+	assert_int_equal(tlog_witness_answer(n, a, answer.len, &witness, &at, &out, &err), -1);
+	assert_int_equal(tlog_witness_size("12\n", 3, &size, &err), 0);
+	assert_int_equal(size, 12);
+	static const char *const bad[] = {"", "\n", "-1", "1 2", "1111111111111111111", "x"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(tlog_witness_size(bad[i], strlen(bad[i]), &size, &err), -1);
+	buf_release(&note);
+	buf_release(&line);
+	buf_release(&answer);
+	buf_release(&out);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -374,7 +420,7 @@ int main(void)
 		cmocka_unit_test(merkle_vectors),    cmocka_unit_test(notes_of_golang),
 		cmocka_unit_test(notes_that_are_none), cmocka_unit_test(keys_that_are_none),
 		cmocka_unit_test(cosignatures),	     cmocka_unit_test(checkpoints),
-		cmocka_unit_test(proof_files),
+		cmocka_unit_test(proof_files),	     cmocka_unit_test(what_a_witness_answers),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
