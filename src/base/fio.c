@@ -223,7 +223,7 @@ void fio_view_release(struct fio_view *v)
 	void *p = (void *)(uintptr_t)v->p;
 	if (v->mapped)
 		(void)munmap(p, v->n);
-	else
+	else if (!v->borrowed)
 		free(p);
 	*v = (struct fio_view){0};
 }

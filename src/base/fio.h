@@ -59,7 +59,7 @@ ssize_t fio_read_all(const struct fio *io, int fd, void *p, size_t n, uint64_t o
 struct fio_view {
 	const uint8_t *p;
 	size_t n;
-	bool mapped;
+	bool mapped, borrowed;	/* borrowed: somebody else's memory */
 };
 int fio_view(const struct fio *io, int fd, size_t n, struct fio_view *out);
 void fio_view_release(struct fio_view *v);

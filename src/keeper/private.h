@@ -40,7 +40,7 @@ struct keeper {
 	int64_t batched_ms;
 	struct reply *replies;
 	json_t *arrived;	/* what the courier said last: {VENDOR: {before, waiting, dead}}; NULL: nothing yet */
-	bool close_failing;
+	bool close_failing, rollup_failing;
 	struct told *told;
 	size_t told_len;
 	size_t starting;	/* plans at the start whose secrets are still being looked for */

@@ -182,7 +182,7 @@ static json_t *declared_json(const struct ledger *l, const struct question *q)
 
 static uint64_t deleted(const struct ledger *l, const struct blast *b)
 {
-	return persons_count(&l->persons, &b->exposed) - persons_count(&l->persons, &b->people);
+	return !b->deletions ? 0 : persons_count(&l->persons, &b->exposed) - persons_count(&l->persons, &b->people);
 }
 
 static int put_counts(struct ledger *l, const struct blast *b, json_t *answer, struct err *err)
@@ -200,23 +200,33 @@ static int put_counts(struct ledger *l, const struct blast *b, json_t *answer, s
 	return put_measured(l, &b->q, measured, err);
 }
 
+static int put_count(struct ledger *l, const struct question *q, json_t *answer, struct err *err)
+{
+	uint64_t people, identifiers;
+	if (blast_count(l, q, &people, &identifiers, err) < 0)
+		return -1;
+	json_object_set_new(answer, "people", count_json(people));
+	json_object_set_new(answer, "identifiers", count_json(identifiers));
+	return 0;
+}
+
 int ask_blast(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
 {
 	struct question q;
-	json_t *jurisdictions = json_array();
 	(void)subject;
-	json_object_set_new(answer, "jurisdictions", jurisdictions);
 	if (question_of(l, request, now, &q, err) < 0)
-		return -1;
-	const struct blast *b = blast_make(l, &q, false, err);
-	if (!b)
 		return -1;
 	json_object_set_new(answer, "vendor", json_string(q.vendor));
 	json_object_set_new(answer, "since", q.has_since ? day_json(q.since) : json_null());
 	json_object_set_new(answer, "until", day_json(q.until));
 	json_object_set_new(answer, "since_effective", q.has_since ? day_json(q.effective) : json_null());
-	if (put_counts(l, b, answer, err) < 0)
+	if (json_is_true(json_object_get(request, "count")))
+		return put_count(l, &q, answer, err);
+	const struct blast *b = blast_make(l, &q, false, err);
+	if (!b || put_counts(l, b, answer, err) < 0)
 		return -1;
+	json_t *jurisdictions = json_array();
+	json_object_set_new(answer, "jurisdictions", jurisdictions);
 	json_object_set_new(answer, "events_undelivered", json_null());	/* the keeper knows, while it runs */
 	json_object_set_new(answer, "erased", json_integer(0));
 	json_object_set_new(answer, "days", days_json(b));

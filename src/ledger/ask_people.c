@@ -204,7 +204,7 @@ static int by_vendor(const void *a, const void *b)
 	return strcmp(((const struct held *)a)->vendor, ((const struct held *)b)->vendor);
 }
 
-static int put_held(struct ledger *l, const uint32_t *ids, uint32_t ids_n, json_t *vendors, struct err *err)
+int ledger_subject_history(struct ledger *l, const uint32_t *ids, uint32_t ids_n, json_t *vendors, struct err *err)
 {
 	struct history h = {.ids = ids, .ids_n = ids_n};
 	int r = hold(l, &h, err);
@@ -247,7 +247,7 @@ int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject,
 		at++;
 	if (at < n) {
 		uint32_t ids_n = persons_of(&l->persons, &id, &ids);
-		r = put_held(l, ids, ids_n, vendors, err);
+		r = ledger_subject_history(l, ids, ids_n, vendors, err);
 		for (uint32_t i = 0; i < ids_n; i++)
 			if (ids[i] != id)
 				json_array_append_new(linked, subject_json(l, ids[i]));

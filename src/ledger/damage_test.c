@@ -224,6 +224,123 @@ static void test_a_failing_disk_keeps_the_day_open(void **state)
 	assert_true(failures > 5);
 }
 
+static void look(struct ledger *l, struct rig *r, json_t *out)
+{
+	static const char *const rows[] = {
+		"{\"do\":\"blast\",\"vendor\":\"acme\"}", "{\"do\":\"blast\",\"vendor\":\"globex\",\"jurisdiction\":\"DE\"}",
+		"{\"do\":\"blast\",\"vendor\":\"acme\",\"category\":\"user.contact\",\"count\":true}", "{\"do\":\"holdings\",\"vendor\":\"globex\"}",
+		"{\"do\":\"blast\",\"vendor\":\"initech\",\"count\":true}",
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		json_t *q = json_loads(rows[i], 0, NULL), *a = json_object();
+		struct err err;
+		if (ledger_ask(l, q, r->subject, (DAY0 + 60) * INT64_C(86400), a, &err) < 0)
+			fail_msg("%s", err.msg);
+		json_array_append_new(out, a);
+		json_decref(q);
+	}
+}
+
+/* Each byte of it: the answers are the same, and it is written again as it was. */
+static void renewed_each_byte(struct rig *r, const char *file, const json_t *whole)
+{
+	char path[128];
+	uint8_t *p, *again;
+	size_t n, again_n;
+	snprintf(path, sizeof path, "%s/ledger/%s", r->dir, file);
+	read_all(path, &p, &n);
+	for (size_t i = 0; i <= n; i += i < 400 ? 1 : 7) {
+		struct ledger *l;
+		struct err err;
+		json_t *answers = json_array();
+		p[i] ^= (uint8_t)(1 << i % 8);
+		write_all(path, p, i % 5 ? n : i);
+		p[i] ^= (uint8_t)(1 << i % 8);
+		if (ledger_open(&r->place, &r->mark, &l, &err) < 0)
+			fail_msg("%s", err.msg);
+		look(l, r, answers);
+		if (!json_equal(answers, whole))
+			fail_msg("%s, byte %zu: other answers", file, i);
+		assert_true(ledger_check(l, SIZE_MAX, &err) >= 0);
+		assert_int_equal(ledger_roll_up(l, DAY0 + 60, false, &err), i < n);
+		assert_int_equal(ledger_roll_up(l, DAY0 + 60, false, &err), 0);
+		ledger_close(&l);
+		read_all(path, &again, &again_n);
+		assert_int_equal(again_n, n);
+		assert_memory_equal(again, p, n);
+		free(again);
+		json_decref(answers);
+	}
+	free(p);
+}
+
+static void test_a_damaged_roll_up_is_made_again(void **state)
+{
+	struct rig *r = *state;
+	struct err err;
+	json_t *plain = json_array(), *whole = json_array();
+	fill(r, DAY0);
+	fill(r, DAY0 + 1);
+	record(r, true, 1, DAY0 + 1, (uint32_t[]){3, 12, 21}, 3, 1, NULL);
+	fill(r, DAY0 + 40);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 41, &err), 3);
+	look(r->l, r, plain);
+	assert_int_equal(ledger_roll_up(r->l, DAY0 + 60, false, &err), 3);	/* two months, and all */
+	assert_int_equal(r->l->rollups_n, 3);
+	r->l->changes++;
+	look(r->l, r, whole);
+	assert_true(json_equal(plain, whole));
+	renewed_each_byte(r, "total/closed", whole);
+	renewed_each_byte(r, "month/2024-10", whole);
+	json_decref(plain);
+	json_decref(whole);
+}
+
+/* A roll-up of other days doesn't count, however well it is made. */
+static void test_a_stale_roll_up_does_not_count(void **state)
+{
+	struct rig *r = *state;
+	struct err err;
+	char path[128];
+	uint8_t *old;
+	size_t n;
+	struct shown late = {.who = 199, .leaves = {0xff}};
+	fill(r, DAY0);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 1, &err), 1);
+	assert_int_equal(ledger_roll_up(r->l, DAY0 + 1, false, &err), 1);
+	snprintf(path, sizeof path, "%s/ledger/total/closed", r->dir);
+	read_all(path, &old, &n);
+	expose(r, 77, 0, 0, DAY0 + 1, &late, 1);
+	catch_up(r);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 2, &err), 1);
+	json_t *before = ask(r, json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), DAY0 + 2);
+	assert_int_equal(ledger_roll_up(r->l, DAY0 + 2, false, &err), 1);
+	expose(r, 78, 0, 0, DAY0, &late, 1);	/* and for a day that it holds already */
+	catch_up(r);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 2, &err), 1);
+	json_t *after = ask(r, json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), DAY0 + 2);
+	rig_close(r);
+	write_all(path, old, n);
+	rig_open(r);
+	json_t *again = ask(r, json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), DAY0 + 2);
+	assert_true(json_equal(after, again));
+	assert_int_equal(json_integer_value(json_object_get(before, "events")) + 1, json_integer_value(json_object_get(after, "events")));
+	assert_int_equal(ledger_roll_up(r->l, DAY0 + 2, false, &err), 1);
+	rig_close(r);
+	free(old);
+	read_all(path, &old, &n);	/* of the same days by name, but not by content */
+	assert_int_equal(get_u32(old + 12), 3);
+	old[48 + 16] ^= 1;
+	put_u32(old + 44, crc32c(crc32c(0, old, 44), old + 48, 3 * 48));
+	write_all(path, old, n);
+	rig_open(r);
+	assert_int_equal(ledger_roll_up(r->l, DAY0 + 2, false, &err), 1);
+	json_decref(before);
+	json_decref(after);
+	json_decref(again);
+	free(old);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +348,8 @@ int main(void)
 		T(test_verify_names_file_and_bytes),
 		T(test_damage_is_named),
 		T(test_a_failing_disk_keeps_the_day_open),
+		T(test_a_damaged_roll_up_is_made_again),
+		T(test_a_stale_roll_up_does_not_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,7 @@ void part_release(struct part *p)
 	free(p->links);
 	free(p->link_table.v);
 	free(p->containers);
+	free(p->counts);
 	fio_view_release(&p->view);
 	*p = (struct part){0};
 }

@@ -20,6 +20,7 @@ bool bits_set(struct bits *b, uint32_t id);	/* true when it wasn't set */
 void bits_clear(struct bits *b, uint32_t id);
 bool bits_has(const struct bits *b, uint32_t id);
 uint64_t bits_count(const struct bits *b);
+void bits_or_chunk(struct bits *to, size_t chunk, const uint64_t words[static CHUNK_WORDS]);
 void bits_or(struct bits *to, const struct bits *from);
 void bits_and(struct bits *to, const struct bits *with);
 void bits_without(struct bits *to, const struct bits *gone);
@@ -112,6 +113,7 @@ enum combo_kind {
 	COMBO_DELETED,		/* name: vendor.  Attested deletions of what it got up to that day; what is recorded behind the
 				 * attestation for the same day takes its subject out again */
 	COMBO_ATTRIBUTE,	/* name: "jurisdiction:DE", "minor:?", "business:yes" */
+	COMBO_ANY,		/* name: vendor.  In roll-ups: whoever is in a set of it */
 	COMBO_KINDS
 };
 
@@ -196,6 +198,12 @@ struct link {		/* no padding: compared as bytes */
 };
 int link_order(const void *a, const void *b);
 
+struct day_count {	/* how many people one vendor got on a closed day */
+	const char *vendor;
+	uint64_t people, links;	/* links: of the ledger then */
+	size_t parts;		/* of the day then; 0: not counted yet */
+};
+
 /* What was recorded for a day: open in memory, or one file. */
 struct part {
 	int64_t day;
@@ -216,6 +224,8 @@ struct part {
 	bool deletions;		/* it has a COMBO_DELETED */
 	struct fio_view view;	/* closed: the file */
 	bool checked;		/* closed: all of it */
+	struct day_count *counts;	/* closed, of a day's last part */
+	size_t counts_n;
 	struct container *containers;
 	size_t containers_n;
 	uint32_t dict_n, dict_crc;	/* closed */
@@ -246,6 +256,63 @@ int part_check(const struct part *p, struct err *err);
 int set_check(const struct part *p, const struct set *s, struct err *err);
 int set_has(const struct part *p, const struct set *s, uint32_t id, struct err *err);
 const uint8_t *part_root(const struct part *p);	/* closed; 32 bytes */
+
+/* ---- many sets at once (steps.c) ------------------------------------------------------------------------------------- */
+
+enum step_what {
+	STEP_ADD,	/* whoever is in the set and hasn't been taken off by a step before it */
+	STEP_TAKE,	/* takes its people off what is added after it */
+};
+struct step {		/* what it points to outlives it, and is checked */
+	enum step_what what;
+	const struct combo *combo;
+	const struct bits *bits;
+	const struct container *containers;
+	size_t n;
+};
+struct steps {
+	struct step *v;
+	size_t n, cap;
+};
+void steps_release(struct steps *s);
+void steps_add(struct steps *s, enum step_what what, const struct set *set);
+void steps_add_gone(struct steps *s, const struct bits *gone);
+void steps_of(const struct steps *from, const struct combo *c, struct steps *out);	/* those of one combo, and what is taken off */
+/* How many; only: of these (NULL: of all).  They are added to out unless it is NULL. */
+uint64_t steps_run(const struct steps *s, const struct bits *only, struct bits *out);
+
+/* ---- roll-ups (rollup.c) ----------------------------------------------------------------------------------------------- */
+
+struct question;
+struct ledger;
+
+struct rollup {
+	char name[16];
+	struct fio_view file;
+	int64_t from, to;	/* days */
+	struct rollup_part {
+		int64_t day;
+		uint32_t generation;
+		uint8_t root[32];
+	} *of;
+	size_t of_n;
+	bool checked;		/* all of it */
+	struct part live, before;	/* before: as if nothing had been deleted, of vendors that deleted something */
+};
+struct piece {
+	const struct part *part;	/* of a day, or the roll-up's live */
+	const struct rollup *rollup;	/* NULL: a day */
+};
+/*
+ * Parts and roll-ups that together hold everything, newest first; a roll-up only where it answers the question as its days
+ * would.  q NULL: all attributes.  Free it.
+ */
+struct piece *ledger_pieces(const struct ledger *l, const struct question *q, size_t *n);
+const struct set *part_find(const struct part *p, const struct combo *c);
+void rollups_load(struct ledger *l);
+void rollups_release(struct ledger *l);
+size_t rollups_check(struct ledger *l, size_t limit);	/* how many were looked at; those that are damaged go */
+void rollup_drop(struct ledger *l, const struct rollup *r);
 
 /* ---- records of other flows and deletions (record.c) ---------------------------------------------------------------- */
 
@@ -293,11 +360,13 @@ struct blast;
 
 struct ledger {
 	struct ledger_place place;
-	int day_dir, dict_dir, open_dir;
+	int day_dir, dict_dir, open_dir, month_dir, total_dir;
 	struct dict dict;
 	struct combos combos;
 	struct part **parts;	/* by day, then generation; the open one last of its day */
 	size_t parts_n;
+	struct rollup **rollups;
+	size_t rollups_n;
 	struct ranges sources;	/* of all parts */
 	struct table records;	/* ids of all parts' records */
 	struct plan_view **plans;
@@ -345,7 +414,8 @@ struct blast_day {
 struct blast {
 	struct question q;
 	uint64_t changes;	/* of the ledger when it was made */
-	struct bits people, exposed;	/* exposed: before attested deletions were taken off */
+	struct bits people, exposed;	/* exposed: before attested deletions were taken off; empty without any */
+	bool deletions;
 	struct bits *live;	/* by combo index: who is affected by it */
 	uint32_t combos_n;
 	struct blast_day *days;	/* rising */
@@ -358,6 +428,8 @@ struct blast {
 /* Lives until the next call.  NULL: the ledger is damaged. */
 const struct blast *blast_make(struct ledger *l, const struct question *q, bool timed, struct err *err);
 void blast_free(struct blast **b);
+/* Only how many. */
+int blast_count(struct ledger *l, const struct question *q, uint64_t *people, uint64_t *identifiers, struct err *err);
 bool category_within(const char *category, const char *asked);	/* "user.contact" holds "user.contact.email" */
 /* Identifiers of people of whom the code was ever seen; "unknown": of whom none was. */
 int ledger_jurisdiction(struct ledger *l, const char *code, struct bits *out, struct err *err);
@@ -366,6 +438,8 @@ int ledger_jurisdiction(struct ledger *l, const char *code, struct bits *out, st
  * knows what hadn't arrived then.  Where there is none, everything may have waited.
  */
 int64_t ledger_reach(const struct ledger *l, const char *vendor, int64_t since);
+/* What each vendor got of whoever has these identifiers, as objects of `vendors`. */
+int ledger_subject_history(struct ledger *l, const uint32_t *ids, uint32_t ids_n, json_t *vendors, struct err *err);
 bool question_in(const struct question *q, const struct part *p);
 /* A set that the question is about. */
 bool question_asks(const struct question *q, const struct combo *c);

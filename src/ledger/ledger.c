@@ -117,10 +117,14 @@ static int open_day(struct ledger *l, int64_t day, uint32_t generation, struct p
 		return -1;
 	if (day_walk(&view, &l->combos, out, err) < 0)
 		return err_prefix(err, "state/ledger/day/%s: ", name);
-	if (out->day == day && out->generation == generation)
+	const char *wrong = out->day != day || out->generation != generation ? "holds another day" : NULL;
+	for (uint32_t i = 0; i < out->sets_n; i++)
+		if (out->sets[i].combo->kind == COMBO_ANY)
+			wrong = "holds what only a roll-up may";
+	if (!wrong)
 		return 0;
 	part_release(out);
-	return err_set(err, ERR_CORRUPT, "state/ledger/day/%s: holds another day", name);
+	return err_set(err, ERR_CORRUPT, "state/ledger/day/%s: %s", name, wrong);
 }
 
 static int load_part(struct ledger *l, int64_t day, uint32_t generation, struct dict_claim *claim, struct err *err)
@@ -180,7 +184,7 @@ int ledger_check(struct ledger *l, size_t limit, struct err *err)
 		limit--;
 		n++;
 	}
-	return n;
+	return n + (int)rollups_check(l, limit);
 }
 
 static int whole(const struct ledger *l, struct err *err)
@@ -239,7 +243,7 @@ static int open_dir(const struct ledger_place *p, const char *name, int *out, st
 int ledger_open(const struct ledger_place *p, const struct log_mark *mark, struct ledger **out, struct err *err)
 {
 	struct ledger *l = xcalloc(1, sizeof *l);
-	*l = (struct ledger){.place = *p, .day_dir = -1, .dict_dir = -1, .open_dir = -1};
+	*l = (struct ledger){.place = *p, .day_dir = -1, .dict_dir = -1, .open_dir = -1, .month_dir = -1, .total_dir = -1};
 	*out = NULL;
 	int r = open_dir(p, "day", &l->day_dir, err);
 	if (r == 0)
@@ -247,7 +251,13 @@ int ledger_open(const struct ledger_place *p, const struct log_mark *mark, struc
 	if (r == 0)
 		r = open_dir(p, "open", &l->open_dir, err);
 	if (r == 0)
+		r = open_dir(p, "month", &l->month_dir, err);
+	if (r == 0)
+		r = open_dir(p, "total", &l->total_dir, err);
+	if (r == 0)
 		r = load_days(l, err);
+	if (r == 0)
+		rollups_load(l);
 	if (r == 0)
 		r = log_reader_open(p->io, l->open_dir, mark, 0, &l->open, err);
 	if (r == 0) {
@@ -266,12 +276,13 @@ void ledger_close(struct ledger **l)
 	struct ledger *x = *l;
 	if (!x)
 		return;
-	int dirs[] = {x->day_dir, x->dict_dir, x->open_dir};
-	for (size_t i = 0; i < 3; i++)
+	int dirs[] = {x->day_dir, x->dict_dir, x->open_dir, x->month_dir, x->total_dir};
+	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
 		if (dirs[i] >= 0)
 			x->place.io->close(x->place.io->ctx, dirs[i]);
 	log_reader_close(&x->open);
 	blast_free(&x->last);
+	rollups_release(x);
 	for (size_t i = 0; i < x->parts_n; i++) {
 		part_release(x->parts[i]);
 		free(x->parts[i]);

@@ -5,6 +5,7 @@
  *   state/ledger/open/              the keeper's own log: copied exposure blocks, records of other flows, deletions
  *   state/ledger/day/YYYY-MM-DD[.N] a closed day: immutable, canonical, a checksum a container and a Merkle root;
  *                                   .2, .3 .. hold what came for that day after it was closed
+ *   state/ledger/month/, total/     what closed days add up to (rollup.c): derived, made again when in doubt
  *
  * Links say which identifiers are one person (persons.c): every count of people counts people.
  *
@@ -46,7 +47,10 @@ struct ledger_place {
 int ledger_open(const struct ledger_place *p, const struct log_mark *mark, struct ledger **out, struct err *err) LEDGER_CHECKED;
 void ledger_close(struct ledger **l);
 
-/* Checks at most limit closed days that weren't, wholly.  How many; 0: all are; -1: damage. */
+/*
+ * Checks at most limit closed days and roll-ups that weren't, wholly.  How many; 0: all are; -1: damage of a day.  A roll-up that
+ * is damaged no longer counts.
+ */
 int ledger_check(struct ledger *l, size_t limit, struct err *err) LEDGER_CHECKED;
 
 /* Folds what came to open/ since; at most limit frames.  How many, or -1: the ledger is damaged, or can't be read. */
@@ -62,6 +66,11 @@ int ledger_add_gate(struct ledger *l, int log_dir, struct err *err) LEDGER_CHECK
  * everything received before midnight is folded.  Returns the days written, or -1: they stay open, nothing is lost.
  */
 int ledger_close_days(struct ledger *l, int64_t today, struct err *err) LEDGER_CHECKED;
+/*
+ * Makes the roll-ups of closed days that are missing, stale or damaged (anew: all of them), durably.  How many; -1: the disk
+ * or a day doesn't allow it, and the days go on answering.  Offline commands needn't.
+ */
+int ledger_roll_up(struct ledger *l, int64_t today, bool anew, struct err *err) LEDGER_CHECKED;
 /* A closed day's file.  ledger_check says whether its bytes have that root. */
 struct ledger_day {
 	int64_t day;		/* since 1970 */
@@ -123,7 +132,7 @@ bool ledger_word(const char *word, bool *writes);
 
 /*
  * Fills answer (an object).  The control socket, the steward's `ask` and offline commands use the same words:
- *   blast     {vendor, since?, until?, category?, jurisdiction?}     design section 7
+ *   blast     {vendor, since?, until?, category?, jurisdiction?, count?}     design section 7; count: true: only how many
  *   blast-list  the same and {after?, limit?} -> {rows: [{subject, person, categories, first, last}], next?}
  *               an identifier a row; person: the same for all that one person has
  *   holdings  {vendor}

@@ -151,6 +151,27 @@ static int64_t model_reach(const struct model *m, int vendor, int64_t since)
 	return at / 86400 < since ? at / 86400 : since;
 }
 
+/* Of each day: how many people still have something of it at the vendor. */
+static void check_days(const json_t *a, const struct model *m, int vendor, const int64_t *cover)
+{
+	size_t i;
+	json_t *x;
+	json_array_foreach(json_object_get(a, "days"), i, x) {
+		struct crowd that_day = {0};
+		char date[11];
+		for (uint32_t w = 0; w < PEOPLE; w++) {
+			bool has = false;
+			for (int p = 0; p < m->parts; p++) {
+				clock_format_day(m->day[p] * 86400, date);
+				has |= m->cell[p][vendor][w].fields && age_of(m, p) > cover[w] && strcmp(date, json_string_value(json_object_get(x, "day"))) == 0;
+			}
+			if (has)
+				crowd_add(&that_day, m, w);
+		}
+		assert_int_equal(json_integer_value(json_object_get(x, "people")), that_day.people);
+	}
+}
+
 /* The whole answer of blast, counted the slow way.  Field-sets decide: a category's people are those with a set that has it. */
 static void check_blast(struct rig *r, const struct model *m, int vendor, int64_t since, int64_t until, int64_t today)
 {
@@ -162,8 +183,9 @@ static void check_blast(struct rig *r, const struct model *m, int vendor, int64_
 	assert_int_equal(json_is_null(json_object_get(a, "since_effective")), since < 0);
 	struct crowd affected = {0}, exposed = {0}, fields[PATHS] = {0};
 	json_int_t events = 0;
+	int64_t covers[PEOPLE];
 	for (uint32_t w = 0; w < PEOPLE; w++) {
-		const int64_t cover = cover_of(m, vendor, w, since, until);
+		const int64_t cover = covers[w] = cover_of(m, vendor, w, since, until);
 		uint64_t live = 0;
 		bool ever = false;
 		for (int p = 0; p < m->parts; p++) {
@@ -185,6 +207,8 @@ static void check_blast(struct rig *r, const struct model *m, int vendor, int64_
 	assert_int_equal(json_integer_value(json_object_get(a, "identifiers")), affected.identifiers);
 	assert_int_equal(json_integer_value(json_object_get(a, "attested_deleted")), exposed.people - affected.people);
 	assert_int_equal(json_integer_value(json_object_get(a, "events")), events);
+	if (pick(8) == 0)
+		check_days(a, m, vendor, covers);
 	assert_false(json_is_true(json_object_get(a, "over_approximate")));
 	for (int i = 0; i < r->paths_n; i++) {
 		bool twice = false;	/* one path, two categories: summed as a union elsewhere */
@@ -322,6 +346,12 @@ static uint64_t fields_of(const struct play *p, int vendor, int serial, const ui
 	return fields;
 }
 
+/* Few are active on one day, and it takes a while until they are again: what was deleted stays deleted for long. */
+static uint32_t someone(const struct play *p)
+{
+	return (uint32_t)((uint64_t)p->today * 13 + pick(40)) % PEOPLE;
+}
+
 static void some_exposure(struct play *p)
 {
 	struct shown v[4];
@@ -329,7 +359,7 @@ static void some_exposure(struct play *p)
 	int vendor = (int)pick(VENDORS), serial = (int)pick(SERIALS);
 	int64_t day = p->today - (pick(50) == 0);	/* some come late */
 	for (uint32_t i = 0; i < n; i++) {
-		v[i] = (struct shown){.who = pick(PEOPLE + 2)};
+		v[i] = (struct shown){.who = pick(50) ? someone(p) : PEOPLE};
 		memcpy(v[i].leaves, p->masks[vendor][serial][pick(MASKS)], 8);
 		if (pick(3) == 0)
 			memcpy(v[i].country, pick(2) ? "DE" : "US", 3);
@@ -417,8 +447,10 @@ static void a_day_ends(struct play *p)
 {
 	struct err err;
 	catch_up(p->r);
-	p->today++;
+	p->today += pick(3) ? 1 : 1 + pick(25);	/* some days nobody sends anything */
 	if (ledger_close_days(p->r->l, p->today, &err) < 0)
+		fail_msg("%s", err.msg);
+	if (pick(8) && ledger_roll_up(p->r->l, p->today, pick(10) == 0, &err) < 0)	/* now and then nobody gets to it */
 		fail_msg("%s", err.msg);
 	for (int i = 0; i < p->m->parts; i++)
 		if (p->m->day[i] < p->today)
@@ -426,17 +458,34 @@ static void a_day_ends(struct play *p)
 	assert_int_equal(log_release(p->r->w, ledger_passed(p->r->l), &err), 0);
 }
 
+/* The same people as the whole answer says, without it. */
+static void check_count(struct play *p, json_t *q)
+{
+	json_t *whole = ask(p->r, json_copy(q), p->today);
+	json_object_set_new(q, "count", json_true());
+	json_t *a = ask(p->r, q, p->today);
+	assert_int_equal(json_integer_value(json_object_get(a, "people")), json_integer_value(json_object_get(whole, "people")));
+	assert_int_equal(json_integer_value(json_object_get(a, "identifiers")), json_integer_value(json_object_get(whole, "identifiers")));
+	json_decref(whole);
+	json_decref(a);
+}
+
 static void look(struct play *p)
 {
 	catch_up(p->r);
 	model_people(p->m);
 	int vendor = (int)pick(VENDORS);
-	int64_t until = p->today - pick(20), since = pick(2) ? until - pick(15) : -1;
+	int64_t until = p->today - (pick(2) ? pick(20) : pick(300)), since = pick(2) ? until - pick(pick(2) ? 15 : 200) : -1;
 	check_blast(p->r, p->m, vendor, since, until, p->today);
 	check_blast(p->r, p->m, vendor, -1, p->today, p->today);
 	check_category(p->r, p->m, vendor, pick(2) ? "user.contact" : "user.device", p->today);
 	for (int i = 0; i < 5; i++)
 		check_subject(p->r, p->m, pick(PEOPLE), p->today);
+	char from[11], to[11];
+	clock_format_day((until - pick(60)) * 86400, from);
+	clock_format_day(until * 86400, to);
+	check_count(p, json_pack("{s:s, s:s, s:s*, s:s*}", "do", "blast", "vendor", vendors[vendor], "category", pick(2) ? "user.contact" : NULL, "jurisdiction", pick(3) ? NULL : "DE"));
+	check_count(p, json_pack("{s:s, s:s, s:s, s:s}", "do", "blast", "vendor", vendors[vendor], "since", from, "until", to));
 }
 
 static void test_equals_a_naive_model(void **state)
@@ -480,8 +529,9 @@ static void test_equals_a_naive_model(void **state)
 	}
 	look(&p);
 	struct ledger_stats s = ledger_stats(p.r->l);
-	printf("%d operations, %d parts of days, %llu restarts, %llu subjects\n", OPERATIONS, p.m->parts, (unsigned long long)restarts,
-	       (unsigned long long)s.subjects);
+	printf("%d operations, %d parts of days, %zu roll-ups, %llu restarts, %llu subjects\n", OPERATIONS, p.m->parts, p.r->l->rollups_n,
+	       (unsigned long long)restarts, (unsigned long long)s.subjects);
+	assert_true(p.r->l->rollups_n >= 2);
 	assert_int_equal(s.unreadable, 0);
 	free(p.m);
 }

@@ -55,6 +55,11 @@ uint64_t bits_count(const struct bits *b)
 	return n;
 }
 
+void bits_or_chunk(struct bits *to, size_t chunk, const uint64_t words[static CHUNK_WORDS])
+{
+	words_best()->or(chunk_of(to, chunk), words);
+}
+
 void bits_or(struct bits *to, const struct bits *from)
 {
 	for (size_t i = 0; i < from->n; i++)
@@ -125,9 +130,31 @@ static uint32_t container_crc(const uint8_t *head, const uint8_t *data, size_t l
 	return crc32c(crc32c(0, head, 12), data, len);
 }
 
+static void write_array(struct buf *b, const uint64_t *w)
+{
+	uint16_t v[CHUNK_BYTES / 2];
+	size_t n = 0;
+	for (uint32_t i = 0; i < CHUNK_WORDS; i++)
+		for (uint64_t x = w[i]; x; x &= x - 1)
+			v[n++] = (uint16_t)(64 * i + (uint32_t)__builtin_ctzll(x));
+	buf_add(b, v, n * sizeof *v);
+}
+
+static void write_runs(struct buf *b, const uint64_t *w)
+{
+	for (uint32_t at = next_bit(w, 0, true); at < CHUNK_IDS;) {
+		uint8_t pair[4];
+		uint32_t end = next_bit(w, at, false);
+		put_u16(pair, (uint16_t)at);
+		put_u16(pair + 2, (uint16_t)(end - at - 1));
+		buf_add(b, pair, sizeof pair);
+		at = next_bit(w, end, true);
+	}
+}
+
 void container_write(struct buf *b, uint32_t set, uint16_t chunk, const uint64_t words[static CHUNK_WORDS])
 {
-	uint8_t head[CONTAINER_HEAD] = {0}, pair[4];
+	uint8_t head[CONTAINER_HEAD] = {0};
 	size_t start = b->len;
 	uint32_t card = words_best()->count(words), runs = words_best()->runs(words);
 	enum container_kind kind = smallest(card, runs);
@@ -138,18 +165,10 @@ void container_write(struct buf *b, uint32_t set, uint16_t chunk, const uint64_t
 	buf_add(b, head, sizeof head);
 	if (kind == CONTAINER_BITSET)
 		buf_add(b, words, CHUNK_BYTES);
-	for (uint32_t at = next_bit(words, 0, true); kind != CONTAINER_BITSET && at < CHUNK_IDS;) {
-		put_u16(pair, (uint16_t)at);
-		if (kind == CONTAINER_ARRAY) {
-			buf_add(b, pair, 2);
-			at = next_bit(words, at + 1, true);
-			continue;
-		}
-		uint32_t end = next_bit(words, at, false);
-		put_u16(pair + 2, (uint16_t)(end - at - 1));
-		buf_add(b, pair, 4);
-		at = next_bit(words, end, true);
-	}
+	if (kind == CONTAINER_ARRAY)
+		write_array(b, words);
+	if (kind == CONTAINER_RUN)
+		write_runs(b, words);
 	if (!b->over)
 		put_u32(b->data + start + 12, container_crc(head, b->data + start + CONTAINER_HEAD, b->len - start - CONTAINER_HEAD));
 }
