@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "cli/ask.h"
+#include "cli/blast_proof.h"
 #include "cli/question.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_LIST };
+enum { OPT_DIR, OPT_JSON, OPT_LIST, OPT_PROOF };
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--list", 0, false, OPT_LIST}, QUESTION_OPTS,
+	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--list", 0, false, OPT_LIST}, {"--proof", 0, true, OPT_PROOF}, QUESTION_OPTS,
 };
 
 static const char *text(const json_t *j, const char *name)
@@ -65,7 +66,7 @@ static int list(const struct command *self, const struct asked *q, const char *d
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct asked q = {0};
-	const char *dir = NULL;
+	const char *dir = NULL, *proof = NULL;
 	bool json = false, each = false;
 	struct opt_state s;
 	struct err err;
@@ -80,15 +81,23 @@ static int run(const struct command *self, int argc, char **argv)
 			return cli_wrong(self, "%s: a vendor is named with --vendor", s.value);
 		if (k == OPT_DIR)
 			dir = s.value;
+		else if (k == OPT_PROOF)
+			proof = s.value;
 		else if (!asked_take(&q, k, s.value))
 			*(k == OPT_JSON ? &json : &each) = true;
 	}
 	if (!q.vendor)
 		return cli_wrong(self, "--vendor VENDOR is needed");
+	if (each && proof)
+		return cli_wrong(self, "--list and --proof are two answers");
 	if (each)
 		return list(self, &q, dir);
 	if (ask(dir, asked_request(&q, "blast"), &answer, &err) < 0)
 		return asked_fail(self->name, &err);
+	if (proof && blast_proof(dir, proof, answer, &err) < 0) {
+		json_decref(answer);
+		return cli_fail("blast --proof", &err);
+	}
 	if (json)
 		ask_print(answer);
 	else
@@ -100,7 +109,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command cmd_blast = {
 	"blast", "whose data a vendor has",
 	"usage: weir blast --vendor VENDOR [--since DAY] [--until DAY] [--category CATEGORY] [--jurisdiction CODE]\n"
-	"                  [--list] [--dir FOLDER] [--json]\n"
+	"                  [--list] [--proof FOLDER] [--dir FOLDER] [--json]\n"
 	"\n"
 	"  --until DAY          everything up to that day, UTC, inclusive (today)\n"
 	"  --since DAY          only what reached the vendor from that day on; counted from earlier, as far as something\n"
@@ -108,6 +117,8 @@ const struct command cmd_blast = {
 	"  --category CATEGORY  only people of whom that category went (user.contact holds user.contact.email)\n"
 	"  --jurisdiction CODE  only people of that country (ISO 3166), or `unknown`\n"
 	"  --list               a line of JSON each: pseudonym, categories, first and last day\n"
+	"  --proof FOLDER       also makes FOLDER with the answer and what others need to check it: entries of the\n"
+	"                       transparency log and their proofs, contracts, how to verify with other tools\n"
 	"\n"
 	"What the vendor attested to have deleted isn't counted (weir ledger deleted).  The ledger may report too much,\n"
 	"never too little.  `weir resolve` says who of your own list it is.\n"
