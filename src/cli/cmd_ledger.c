@@ -262,10 +262,24 @@ static int status(const struct command *self, const struct arguments *a)
 	return EXIT_DONE;
 }
 
+static int rebuild(const struct command *self, const struct arguments *a)
+{
+	struct err err;
+	json_t *answer;
+	if (ask(a->dir, json_pack("{s:s}", "do", "ledger-rebuild"), &answer, &err) < 0)
+		return cli_fail(self->name, &err);
+	if (a->json)
+		ask_print(answer);
+	else
+		printf("made again: %lld\n", number(answer, "rebuilt"));
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
 static const struct {
 	const char *word;
 	int (*run)(const struct command *self, const struct arguments *a);
-} words[] = {{"record", record}, {"deleted", deleted}, {"verify", verify}};
+} words[] = {{"record", record}, {"deleted", deleted}, {"verify", verify}, {"rebuild", rebuild}};
 
 static int run(const struct command *self, int argc, char **argv)
 {
@@ -276,14 +290,14 @@ static int run(const struct command *self, int argc, char **argv)
 	for (size_t i = 0; a.word && i < sizeof words / sizeof *words; i++)
 		if (strcmp(words[i].word, a.word) == 0)
 			return words[i].run(self, &a);
-	return cli_wrong(self, "record, deleted or verify?");
+	return cli_wrong(self, "record, deleted, verify or rebuild?");
 }
 
 const struct command cmd_ledger = {
 	"ledger", "record data that went other ways",
 	"usage: weir ledger record --vendor VENDOR --users FILE [--id COLUMN] --fields A,B [--day DAY] [--why TEXT]\n"
 	"       weir ledger deleted --vendor VENDOR (--users FILE [--id COLUMN] | --all) --why TEXT [--day DAY]\n"
-	"       weir ledger verify\n"
+	"       weir ledger verify|rebuild\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
 	"  record   data that reached the vendor by an export, a database, a help desk: one [KIND:]ID a line (or --id, as\n"
@@ -291,6 +305,7 @@ const struct command cmd_ledger = {
 	"  deleted  the vendor attests to have deleted what it got of them up to that day (today); --why says where\n"
 	"  verify   reads every file and names all the damage, by file and bytes; else says how the ledger stands.  Whether\n"
 	"           it is still what was recorded, `weir audit verify` says\n"
+	"  rebuild  makes everything again that is derived: what months, and all closed days, add up to\n"
 	"\n"
 	"Exit status: 0 done; 1 verify: the ledger is damaged; 2 wrong use or list;\n"
 	"3 own fault.\n",

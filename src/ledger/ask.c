@@ -114,6 +114,15 @@ static int ask_status(struct ledger *l, const json_t *request, struct pseudo *su
 	return 0;
 }
 
+static int ask_rebuild(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
+{
+	(void)request;
+	(void)subject;
+	int n = ledger_roll_up(l, now / DAY_SECONDS, true, err);
+	json_object_set_new(answer, "rebuilt", json_integer(n));
+	return n < 0 ? -1 : 0;
+}
+
 /* ---- words ------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -121,7 +130,7 @@ static const struct {
 	ask_function *ask;
 } words[] = {
 	{"blast", ask_blast},	  {"blast-list", ask_list},	 {"holdings", ask_holdings},	{"subject", ask_subject},
-	{"resolve", ask_resolve}, {"ledger-status", ask_status}, {"ledger-record", NULL}, {"ledger-deleted", NULL},
+	{"resolve", ask_resolve}, {"ledger-status", ask_status}, {"ledger-rebuild", ask_rebuild}, {"ledger-record", NULL}, {"ledger-deleted", NULL},
 };
 enum { WORDS = sizeof words / sizeof *words };
 

@@ -162,11 +162,11 @@ static void note_held(struct held *h, uint32_t member, const struct part *p, con
 }
 
 /* The part's deletions first: they cover what was recorded in it. */
-static int hold_member(struct ledger *l, struct history *h, uint32_t member, const struct part *p, bool deleted, struct err *err)
+static int hold_member(struct ledger *l, struct history *h, uint32_t member, const struct part *p, const bool *never, bool deleted, struct err *err)
 {
 	for (uint32_t k = 0; k < p->sets_n; k++) {
 		const struct combo *c = p->sets[k].combo;
-		if (deleted ? c->kind != COMBO_DELETED : c->kind > COMBO_MEASURED)
+		if ((deleted ? c->kind != COMBO_DELETED : c->kind > COMBO_MEASURED) || (never && never[c->index]))
 			continue;
 		int has = ledger_has(l, p, &p->sets[k], h->ids[member], err);
 		if (has < 0)
@@ -179,14 +179,51 @@ static int hold_member(struct ledger *l, struct history *h, uint32_t member, con
 	return 0;
 }
 
+/* In which sets a roll-up doesn't have the identifier, nor had; 1: it is damaged. */
+static int learn_never(struct ledger *l, const struct rollup *r, uint32_t id, bool *never)
+{
+	struct err ignored;
+	const struct part *images[] = {&r->live, &r->before};
+	for (uint32_t i = 0; i < l->combos.n; i++)
+		never[i] = true;
+	for (size_t k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < images[k]->sets_n; i++) {
+			int has = set_has(images[k], &images[k]->sets[i], id, &ignored);
+			if (has < 0)
+				return 1;
+			if (has)
+				never[images[k]->sets[i].combo->index] = false;
+		}
+	return 0;
+}
+
+/* For each identifier the sets that no closed day has it in, by combo; NULL: nothing is known. */
+static bool *never_in(struct ledger *l, const struct history *h)
+{
+	const struct rollup *total = rollup_total(l);
+	bool *never = total ? xcalloc((size_t)h->ids_n * l->combos.n + 1, sizeof *never) : NULL;
+	for (uint32_t m = 0; never && m < h->ids_n; m++)
+		if (learn_never(l, total, h->ids[m], never + (size_t)m * l->combos.n)) {
+			rollup_drop(l, total);
+			free(never);
+			return NULL;
+		}
+	return never;
+}
+
 /* From the newest part back, as blast_make goes. */
 static int hold(struct ledger *l, struct history *h, struct err *err)
 {
-	for (size_t i = l->parts_n; i-- > 0;)
-		for (uint32_t m = 0; m < h->ids_n; m++)
-			if (hold_member(l, h, m, l->parts[i], true, err) < 0 || hold_member(l, h, m, l->parts[i], false, err) < 0)
-				return -1;
-	return 0;
+	bool *never = never_in(l, h);
+	int r = 0;
+	for (size_t i = l->parts_n; i-- > 0 && r == 0;)
+		for (uint32_t m = 0; m < h->ids_n && r == 0; m++) {
+			const struct part *p = l->parts[i];
+			const bool *not = never && p->generation ? never + (size_t)m * l->combos.n : NULL;
+			r = hold_member(l, h, m, p, not, true, err) < 0 || hold_member(l, h, m, p, not, false, err) < 0 ? -1 : 0;
+		}
+	free(never);
+	return r;
 }
 
 static json_t *names_json(struct tallies *t)

@@ -8,10 +8,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ledger/inside.h"
 
-enum { BUCKET = 12, AHEAD = 16, FILL_PERCENT = 75, FIRST_BUCKETS = 64 };
+enum { BUCKET = 12, AHEAD = 16, FILL_PERCENT = 75, FIRST_BUCKETS = 64, HUGE_PAGE = 2 << 20 };
 
 struct dict_bucket {
 	uint8_t tag[BUCKET];	/* 0: empty; filled from the front */
@@ -42,6 +43,17 @@ void dict_prefetch(const struct dict *d, const uint8_t key[static SUBJECT_BYTES]
 {
 	if (d->buckets_n)
 		__builtin_prefetch(&d->buckets[bucket_of(d, key)]);
+}
+
+void dict_prefetch_key(const struct dict *d, const uint8_t key[static SUBJECT_BYTES])
+{
+	if (!d->buckets_n)
+		return;
+	const struct dict_bucket *b = &d->buckets[bucket_of(d, key)];
+	uint8_t tag = tag_of(key);
+	for (int i = 0; i < BUCKET; i++)
+		if (b->tag[i] == tag)
+			__builtin_prefetch(dict_key(d, b->id[i]));
 }
 
 /* Where the key is (true), or belongs. */
@@ -76,10 +88,13 @@ static bool enter(struct dict *d, uint32_t id)
 /* Buckets for so many; those that are there already are entered again. */
 static void make_room(struct dict *d, uint32_t n)
 {
-	size_t want = (size_t)n * 100 / (BUCKET * FILL_PERCENT) + FIRST_BUCKETS;
+	size_t want = (size_t)n * 100 / (BUCKET * FILL_PERCENT) + FIRST_BUCKETS, bytes = want * sizeof *d->buckets;
+	size_t align = bytes < HUGE_PAGE ? sizeof *d->buckets : HUGE_PAGE;
 	free(d->buckets);
-	d->buckets = aligned_alloc(64, want * sizeof *d->buckets);
+	d->buckets = aligned_alloc(align, (bytes + align - 1) / align * align);
 	must(d->buckets);
+	if (align == HUGE_PAGE)	/* each look is at another page: fewer of them */
+		(void)madvise(d->buckets, bytes, MADV_HUGEPAGE);
 	memset(d->buckets, 0, want * sizeof *d->buckets);
 	d->buckets_n = want;
 	d->room = n;
@@ -89,8 +104,10 @@ static void make_room(struct dict *d, uint32_t n)
 static uint32_t enter_all(struct dict *d, uint32_t from, uint32_t n)
 {
 	for (uint32_t i = from; i < n; i++) {
+		if (n - i > 2 * AHEAD)
+			dict_prefetch(d, dict_key(d, i + 2 * AHEAD));
 		if (n - i > AHEAD)
-			dict_prefetch(d, dict_key(d, i + AHEAD));
+			dict_prefetch_key(d, dict_key(d, i + AHEAD));
 		if (!enter(d, i))
 			return i;
 	}

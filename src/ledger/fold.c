@@ -282,6 +282,11 @@ int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *b
 	for (uint32_t i = 0; i < b.head.count; i++) {
 		struct block_object o;
 		block_object_at(&b, i, &o);
+		dict_prefetch_key(&l->dict, o.subject);
+	}
+	for (uint32_t i = 0; i < b.head.count; i++) {
+		struct block_object o;
+		block_object_at(&b, i, &o);
 		fold_object(l, p, v, &o, b.head.leaf_bytes);
 	}
 	count_source(l, p, source);

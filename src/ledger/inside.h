@@ -88,7 +88,9 @@ struct dict {
 enum { DICT_MAX = UINT32_MAX - CHUNK_IDS };
 void dict_release(struct dict *d);
 const uint8_t *dict_key(const struct dict *d, uint32_t id);
-void dict_prefetch(const struct dict *d, const uint8_t key[static SUBJECT_BYTES]);	/* it will be asked for soon */
+/* It will be asked for soon; the second some time after the first. */
+void dict_prefetch(const struct dict *d, const uint8_t key[static SUBJECT_BYTES]);
+void dict_prefetch_key(const struct dict *d, const uint8_t key[static SUBJECT_BYTES]);
 uint32_t dict_add(struct dict *d, const uint8_t key[static SUBJECT_BYTES]);
 bool dict_find(const struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t *id);
 /* What a closed day says of the dictionary: so many subjects, with this checksum. */
@@ -308,7 +310,10 @@ struct piece {
  * would.  q NULL: all attributes.  Free it.
  */
 struct piece *ledger_pieces(const struct ledger *l, const struct question *q, size_t *n);
+const struct rollup *rollup_total(const struct ledger *l);	/* of all closed parts, or NULL */
 const struct set *part_find(const struct part *p, const struct combo *c);
+/* Of a roll-up's file: what is wrong in which bytes; NULL: nothing. */
+const char *rollup_damage(const uint8_t *p, size_t n, uint64_t bytes[static 2]);
 void rollups_load(struct ledger *l);
 void rollups_release(struct ledger *l);
 size_t rollups_check(struct ledger *l, size_t limit);	/* how many were looked at; those that are damaged go */

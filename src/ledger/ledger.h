@@ -140,6 +140,7 @@ bool ledger_word(const char *word, bool *writes);
  *   resolve   {vendor, ids: [...], since?, until?, category?, jurisdiction?}
  *               -> {found: [{i, subject, categories, first, last}]}      i: place in ids; of all that the person has
  *   ledger-status {}                           -> counts, days, records
+ *   ledger-rebuild {}                          -> {rebuilt}: every roll-up is made anew
  * blast's events_undelivered is null here: who knows the courier fills it in (keeper/questions.c).
  * A vendor nobody ever sent anything to has an empty answer; that isn't an error here.
  * ERR_INPUT for a request that is wrong.

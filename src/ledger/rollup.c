@@ -1,8 +1,9 @@
 /*
  * Roll-ups: what closed days add up to, so that a question needn't go through each of them.
  *
- *   state/ledger/month/YYYY-MM    the closed parts of a month that is over
- *   state/ledger/total/closed     all closed parts
+ *   state/ledger/month/YYYY-MM      the closed parts of a month that is over
+ *   state/ledger/month/YYYY-MM-DD   of the four days that begin there, without attributes: for the edges of a window
+ *   state/ledger/total/closed       all closed parts
  *
  * They are derived: each names the parts that it was made of, with their Merkle roots, and counts only while the days on disk
  * are exactly those.  One that is missing, stale or damaged is made again; until then the days answer.
@@ -24,7 +25,7 @@
 #include "base/clock.h"
 #include "ledger/inside.h"
 
-enum { HEAD = 48, PART = 48, VERSION = 1, DAY_SECONDS = 86400, NAME = 16, MONTH = 7 };
+enum { HEAD = 48, PART = 48, VERSION = 1, DAY_SECONDS = 86400, NAME = 16, MONTH = 7, DATE = 10, SPAN_DAYS = 4 };
 static const char magic[8] = {'W', 'E', 'I', 'R', 'S', 'U', 'M', '1'};
 #define TOTAL "closed"
 
@@ -33,6 +34,11 @@ static void month_of(int64_t day, char out[static NAME])
 	char date[11];
 	clock_format_day(day * DAY_SECONDS, date);
 	snprintf(out, NAME, "%.*s", MONTH, date);
+}
+
+static void span_of(int64_t day, char out[static NAME])
+{
+	clock_format_day((day - (day % SPAN_DAYS + SPAN_DAYS) % SPAN_DAYS) * DAY_SECONDS, out);
 }
 
 static void rollup_free(struct rollup *r)
@@ -141,7 +147,7 @@ static size_t stands_for(const struct ledger *l, const struct rollup *r, size_t 
 static bool serves(const struct rollup *r, const struct question *q, bool late)
 {
 	if (!q)
-		return true;
+		return strlen(r->name) != DATE;
 	if (r->from < q->effective || r->to > q->until)
 		return false;
 	if (!deletes(&r->live, q->vendor))
@@ -200,6 +206,7 @@ struct piece *ledger_pieces(const struct ledger *l, const struct question *q, si
 struct sum {
 	struct ledger *l;
 	struct part live, before;	/* open */
+	bool attributes;
 };
 
 static bool exposes(const struct combo *c)
@@ -242,7 +249,7 @@ static void add_each(struct sum *s, const struct part *p, const struct part *bef
 {
 	for (uint32_t i = 0; i < p->sets_n; i++) {
 		enum combo_kind kind = p->sets[i].combo->kind;
-		if (kind == COMBO_ANY || (kind == COMBO_DELETED) != deletions)
+		if (kind == COMBO_ANY || (kind == COMBO_ATTRIBUTE && !s->attributes) || (kind == COMBO_DELETED) != deletions)
 			continue;
 		if (deletions)
 			take_off(s, &p->sets[i]);
@@ -391,7 +398,7 @@ static void keep(struct ledger *l, struct rollup *r, const char *name)
 static bool load_month(void *arg, const char *name)
 {
 	struct ledger *l = arg;
-	if (strlen(name) == MONTH)
+	if (strlen(name) == MONTH || strlen(name) == DATE)
 		keep(l, load(l, l->month_dir, name), name);
 	return true;
 }
@@ -434,10 +441,24 @@ static int write_rollup(const struct ledger *l, int dir, const char *name, const
 	return good ? 0 : err_sys(err, "state/ledger: %s", fresh);
 }
 
+const struct rollup *rollup_total(const struct ledger *l)
+{
+	const struct rollup *r = named(l, TOTAL);
+	size_t n = 0;
+	for (size_t i = 0; r && i < l->parts_n; i++) {
+		if (l->parts[i]->generation == 0)
+			continue;
+		if (n == r->of_n || !is_part(&r->of[n], l->parts[i]))
+			return NULL;
+		n++;
+	}
+	return r && n == r->of_n ? r : NULL;
+}
+
 /* From the roll-up that stands for the first of the parts, where there is one. */
 static int make(struct ledger *l, int dir, const char *name, struct part *const *of, size_t n, const struct rollup *base, struct err *err)
 {
-	struct sum s = {.l = l};
+	struct sum s = {.l = l, .attributes = strlen(name) != DATE};
 	struct buf b;
 	int r = base ? add_piece(&s, &base->live, base, err) : 0;
 	for (size_t i = base ? base->of_n : 0; i < n && r == 0; i++)
@@ -469,27 +490,74 @@ static int renew(struct ledger *l, int dir, const char *name, struct part *const
 	return make(l, dir, name, of, n, NULL, err) == 0 ? 1 : -1;
 }
 
+/* Each run of parts that has one name, unless it isn't over. */
+static int renew_each(struct ledger *l, void (*name_of)(int64_t day, char out[static NAME]), int64_t today, struct part *const *of, size_t n,
+		      bool anew, struct err *err)
+{
+	char name[NAME], other[NAME], now[NAME];
+	int made = 0;
+	name_of(today, now);
+	for (size_t i = 0, end; i < n; i = end) {
+		name_of(of[i]->day, name);
+		if (strcmp(name, now) >= 0)
+			break;
+		for (end = i + 1; end < n && (name_of(of[end]->day, other), strcmp(other, name) == 0); end++)
+			;
+		int r = renew(l, l->month_dir, name, of + i, end - i, anew, err);
+		if (r < 0)
+			return -1;
+		made += r;
+	}
+	return made;
+}
+
 int ledger_roll_up(struct ledger *l, int64_t today, bool anew, struct err *err)
 {
 	struct part **of = xcalloc(l->parts_n + 1, sizeof *of);
-	char name[NAME], now[NAME];
 	size_t n = 0;
-	int made = 0, r = 0;
-	month_of(today, now);
 	for (size_t i = 0; i < l->parts_n; i++)
 		if (l->parts[i]->generation)
 			of[n++] = l->parts[i];
-	for (size_t i = 0, end; i < n && r >= 0; i = end) {
-		char other[NAME];
-		month_of(of[i]->day, name);
-		for (end = i; end < n && (month_of(of[end]->day, other), strcmp(other, name) == 0); end++)
-			;
-		if (strcmp(name, now) >= 0)
-			break;
-		made += (r = renew(l, l->month_dir, name, of + i, end - i, anew, err)) > 0;
-	}
-	if (n && r >= 0)
-		made += (r = renew(l, l->total_dir, TOTAL, of, n, anew, err)) > 0;
+	int spans = renew_each(l, span_of, today, of, n, anew, err);
+	int months = spans < 0 ? -1 : renew_each(l, month_of, today, of, n, anew, err);
+	int total = months < 0 ? -1 : n ? renew(l, l->total_dir, TOTAL, of, n, anew, err) : 0;
 	free(of);
-	return r < 0 ? -1 : made;
+	return total < 0 ? -1 : spans + months + total;
+}
+
+/* ---- verifying ---------------------------------------------------------------------------------------------------------- */
+
+/* Which of the two images, and where it lies. */
+static const char *image_damage(const struct fio_view *v, size_t from, size_t n, uint64_t bytes[static 2])
+{
+	struct combos combos = {0};
+	struct part p = {0};
+	struct err ignored;
+	const char *why = NULL;
+	if (!walk_image(v->p + from, n, &combos, &p))
+		why = "it isn't in form";
+	else
+		for (uint32_t i = 0; i < p.sets_n && !why; i++)
+			why = set_check(&p, &p.sets[i], &ignored) < 0 ? "a container's checksum doesn't fit" : NULL;
+	bytes[0] = from;
+	bytes[1] = from + n;
+	part_release(&p);
+	combos_release(&combos);
+	return why;
+}
+
+const char *rollup_damage(const uint8_t *p, size_t n, uint64_t bytes[static 2])
+{
+	const struct fio_view all = {.p = p, .n = n, .borrowed = true};
+	size_t parts = n >= HEAD ? get_u32(p + 12) : 0;
+	bytes[0] = 0;
+	bytes[1] = n;
+	if (n < HEAD || memcmp(p, magic, sizeof magic) != 0 || parts == 0 || parts > (n - HEAD) / PART ||
+	    crc32c(crc32c(0, p, 44), p + HEAD, parts * PART) != get_u32(p + 44))
+		return "its head's checksum doesn't fit";
+	size_t at = HEAD + parts * PART, live = get_u64(p + 16);
+	if (live > n - at || get_u64(p + 24) != n - at - live)
+		return "it isn't as long as its head says";
+	const char *why = image_damage(&all, at, live, bytes);
+	return why ? why : image_damage(&all, at + live, n - at - live, bytes);
 }

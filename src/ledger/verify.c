@@ -149,6 +149,36 @@ static void verify_day(struct verify *v, int dir, const char *name)
 	buf_release(&b);
 }
 
+/* ---- roll-ups ------------------------------------------------------------------------------------------------------ */
+
+static void verify_rollup(struct verify *v, const char *folder, int dir, const char *name)
+{
+	struct buf b;
+	char file[FILE_NAME + 32];
+	uint64_t bytes[2];
+	snprintf(file, sizeof file, "state/ledger/%s/%s", folder, name);
+	buf_init(&b, 0);
+	const char *why = slurp(v->p->io, dir, name, &b) < 0 ? "it can't be read" : rollup_damage(b.data, b.len, bytes);
+	if (why && b.len == 0)
+		damage(v, file, 0, UINT64_MAX, why);
+	else if (why)
+		damage(v, file, bytes[0], bytes[1], why);
+	buf_release(&b);
+}
+
+/* Derived, and made again by Weir or by `weir ledger rebuild`: named all the same. */
+static int verify_rollups(struct verify *v, const char *folder, struct err *err)
+{
+	struct names s = {0};
+	int dir, r = open_sorted(v, folder, &dir, &s) < 0 ? err_sys(err, "state/ledger/%s", folder) : 0;
+	for (size_t i = 0; i < s.n && r == 0; i++)
+		verify_rollup(v, folder, dir, s.v[i]);
+	if (dir >= 0)
+		v->p->io->close(v->p->io->ctx, dir);
+	free(s.v);
+	return r;
+}
+
 /* ---- dictionary --------------------------------------------------------------------------------------------------- */
 
 static int by_claim(const void *a, const void *b)
@@ -284,6 +314,10 @@ int ledger_verify(const struct ledger_place *p, uint64_t must, void (*each)(void
 		verify_day(&v, dir, days.v[i]);
 	if (r == 0)
 		verify_dict(&v);
+	if (r == 0)
+		r = verify_rollups(&v, "month", err);
+	if (r == 0)
+		r = verify_rollups(&v, "total", err);
 	if (r == 0)
 		r = verify_open(&v, must, err);
 	if (dir >= 0)
