@@ -104,7 +104,7 @@ static void record(struct place *p, int i, int64_t now)
 {
 	struct err err;
 	struct buf body;
-	char id[33], who[16];
+	char id[33], who[24];
 	snprintf(id, sizeof id, "%032x", i);
 	snprintf(who, sizeof who, "person%d", i);
 	json_t *request = json_pack("{s:s, s:s, s:[s], s:[{s:s}], s:s}", "do", "ledger-record", "vendor", "acme", "ids", who, "fields", "path", "name",
