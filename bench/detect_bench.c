@@ -122,6 +122,8 @@ static void own_rules(const struct text *v, size_t count, double events, unsigne
 static void hostile(void)
 {
 	static const char *const units[] = {
+		"sk-ant-", "glpat-", "AB 12 ", "A1234567 ", "ABCDE1234 ", "61626364", "MFXG4QDF", "H4sIAAAA", "H4sIAAAAAAACA0vMy3NIrUjMLchJ1csvSgcAaKX4ZA8AAAA= ", "eJwD", "00-1B-", "00:1b:44:11:3a:b7 ",
+		"-----BEGIN PRIVATE KEY-----MIIEowIBAAKCAQEA1c7+9z5Pad7OejecsQ0bu3aozN3tihPmljnnudb9", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb ", "nhs 9434765918 ", "imei iccid vin nhs 943 476 5918 ",
 		"@", "a@", "a.a@", "1", "1 ", "1.", "1.2.3.", "1.2.3.4 ", "1.2.3.4x", ":", "a:", "2001:", "2001:db8::1 ", "eyJ.", "ey.",
 		"eyJhbGciOiJub25lIn0.", "bearer+", "Bearer ", "bearer a1b2c3d4e5f6 ", "4111 ", "4111 1111 1111 1112 ", "4111111111111112 ",
 		"123-45-", "219-09-9998 ", "+1", " +49 30", "(212) ", "212-555-", "phone ", "phone 1234567 ", "AD12 ",

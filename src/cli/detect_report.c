@@ -13,7 +13,7 @@ static const struct {
 	unsigned bit;
 	const char *name;
 } via_names[] = {
-	{DETECT_VIA_PERCENT, "percent"}, {DETECT_VIA_BASE64, "base64"}, {DETECT_VIA_ESCAPE, "escape"}, {DETECT_VIA_LOOKALIKE, "lookalike"},
+	{DETECT_VIA_PERCENT, "percent"}, {DETECT_VIA_BASE64, "base64"}, {DETECT_VIA_ESCAPE, "escape"}, {DETECT_VIA_LOOKALIKE, "lookalike"}, {DETECT_VIA_HEX, "hex"}, {DETECT_VIA_GZIP, "gzip"},
 };
 
 void detect_report_flush(struct detect_report *r)

@@ -11,7 +11,7 @@ const uint8_t classes[256] = {
 	['_'] = WORD | C_SEP,
 	['.'] = C_ATOM | C_SEP,
 	['+'] = C_ATOM | C_SEP,
-	[' '] = C_SEP,
+	[' '] = C_SEP, ['\t'] = C_SEP, ['\n'] = C_SEP,
 	['/'] = C_SEP,
 	['%'] = C_ATOM,
 	['~'] = C_ATOM,

@@ -13,26 +13,28 @@ static const struct detect_kind btc = {"crypto.btc", "[CRYPTO.BTC]"}, ltc = {"cr
 
 /* ---- base58check ------------------------------------------------------------------------------------------------- */
 
-enum { B58_BYTES = 25 };
+enum { B58_BYTES = 25, B58_LIMBS = 7 };
 
 static bool base58(const uint8_t *t, size_t n, uint8_t out[static B58_BYTES])
 {
 	static const char alphabet[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-	memset(out, 0, B58_BYTES);
+	uint32_t limbs[B58_LIMBS] = {0};	/* the least first */
 	for (size_t i = 0; i < n; i++) {
 		const char *at = memchr(alphabet, t[i], 58);
 		if (!at)
 			return false;
-		unsigned carry = (unsigned)(at - alphabet);
-		for (size_t k = B58_BYTES; k-- > 0;) {
-			carry += out[k] * 58u;
-			out[k] = (uint8_t)carry;
-			carry >>= 8;
+		uint64_t carry = (uint64_t)(at - alphabet);
+		for (size_t k = 0; k < B58_LIMBS; k++) {
+			carry += (uint64_t)limbs[k] * 58;
+			limbs[k] = (uint32_t)carry;
+			carry >>= 32;
 		}
 		if (carry)
 			return false;
 	}
-	return true;
+	for (size_t i = 0; i < B58_BYTES; i++)
+		out[B58_BYTES - 1 - i] = (uint8_t)(limbs[i / 4] >> 8 * (i % 4));
+	return limbs[B58_LIMBS - 1] >> 8 == 0;
 }
 
 static const struct detect_kind *base58check(const uint8_t *t, size_t n)

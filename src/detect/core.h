@@ -22,6 +22,7 @@ struct scan {
 	bool letters;		/* perhaps some within NEAR bytes before the number that is looked at */
 	/* Up to here the finder has looked already: what keeps them linear. */
 	size_t numbers_until, colons_until, jwt_until, bearer_until, decoded_until;
+	size_t url_from, url_end;	/* a run of key_class KEY_URL that was measured (none: both 0) */
 };
 
 /* A hit of the tables: what is said about it besides its place. */
@@ -56,7 +57,7 @@ enum {
 	C_TOKEN = 16,	/* base64url: alnum - _ */
 	C_ATOM = 32,	/* usual in the local part of an address: alnum . _ + - % ~ and everything above ASCII */
 	C_RARE = 64,	/* allowed there by RFC 5322 atext, trimmed at its left end; / = ? & are left to URLs */
-	C_SEP = 128,	/* between groups of digits: space - . / _ + */
+	C_SEP = 128,	/* between groups of digits: space - . / _ + tab, line break */
 	C_ALPHA = C_UPPER | C_LOWER, C_ALNUM = C_ALPHA | C_DIGIT,
 };
 extern const uint8_t classes[256];
@@ -85,7 +86,7 @@ bool marks_force(enum marks_kernel k);
 
 /* ---- finders: called with the place of what triggers them ------------------------------------------------------- */
 
-enum may_be { NUMBER_NONE, NUMBER_IPV4, NUMBER_ANY };
+enum may_be { NUMBER_NONE, NUMBER_IPV4, NUMBER_LETTERED, NUMBER_ANY };
 /* digit: first of a run.  ipv4 phone us_ssn card iban */
 void find_number(struct scan *s, size_t digit, enum may_be may);
 void find_email(struct scan *s, size_t sign);	/* @ */
@@ -106,6 +107,9 @@ bool decodable(const struct scan *s, size_t p);
 void scan_decoded(struct scan *s, size_t p);
 /* A run of base64 characters of mixed case. */
 void scan_base64(struct scan *s, size_t start, size_t end);
+/* A word of hex digits or of base32 that may be text. */
+void scan_hex(struct scan *s, size_t start, size_t end);
+void scan_base32(struct scan *s, size_t start, size_t end);
 
 /* detect.c: for copies made by decode.c; 64 readable bytes behind t. */
 size_t scan_copy(const uint8_t *t, size_t n, uint64_t types, unsigned depth, struct detect_hit *hits, size_t max);

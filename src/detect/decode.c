@@ -9,7 +9,9 @@
  */
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
+#include "base/inflate.h"
 #include "detect/core.h"
 
 enum { COPY = 4096, LEAD = 768, ROUNDS = 4, PAD = 64, SUB_HITS = 64 };
@@ -57,6 +59,7 @@ static const struct fold {
 	{0x0660, 0x0669, '0', 10}, {0x06f0, 0x06f9, '0', 10}, {0x0966, 0x096f, '0', 10}, {0x180e, 0x180e, DELETED, 0},
 	{0x2000, 0x200a, ' ', 0}, {0x200b, 0x200f, DELETED, 0}, {0x2010, 0x2015, '-', 0}, {0x2024, 0x2024, '.', 0},
 	{0x202a, 0x202e, DELETED, 0}, {0x202f, 0x202f, ' ', 0}, {0x2060, 0x206f, DELETED, 0}, {0x2212, 0x2212, '-', 0},
+	{0x2460, 0x2468, '1', 9}, {0x24ea, 0x24ea, '0', 0},	/* circled */
 	{0xfe00, 0xfe0f, DELETED, 0}, {0xfe52, 0xfe52, '.', 0}, {0xfe63, 0xfe63, '-', 0}, {0xfe6b, 0xfe6b, '@', 0},
 	{0xfeff, 0xfeff, DELETED, 0}, {0xff01, 0xff5e, '!', 94},
 	{0x1d400, 0x1d433, 'A', 52}, {0x1d434, 0x1d6a3, 'A', 52},	/* mathematical letters: A-Z a-z again and again */
@@ -115,10 +118,17 @@ static int unicode_escape(const uint8_t *p, size_t n, size_t *used)
 
 static int html_reference(const uint8_t *p, size_t n, size_t *used)
 {
-	static const char commat[] = "&commat;";
-	if (n >= sizeof commat - 1 && memcmp(p, commat, sizeof commat - 1) == 0) {
-		*used = sizeof commat - 1;
-		return '@';
+	static const struct {
+		const char *name;
+		char is;
+	} named[] = {{"&commat;", '@'}, {"&period;", '.'}, {"&plus;", '+'}, {"&lpar;", '('}, {"&rpar;", ')'}, {"&hyphen;", '-'},
+		     {"&colon;", ':'}, {"&sol;", '/'}, {"&lowbar;", '_'}, {"&nbsp;", ' '}};
+	for (size_t i = 0; n > 4 && p[1] != '#' && i < sizeof named / sizeof *named; i++) {
+		size_t len = strlen(named[i].name);
+		if (n >= len && memcmp(p, named[i].name, len) == 0) {
+			*used = len;
+			return named[i].is;
+		}
 	}
 	if (n < 4 || p[1] != '#')
 		return NOTHING;
@@ -383,6 +393,86 @@ static unsigned alignments(const uint8_t *p, size_t n)
 	return set;
 }
 
+/*
+ * gzip (RFC 1952) or zlib (RFC 1950) inside: the whole run is decoded and opened, to EXPANDED bytes at most.  What is larger,
+ * cut or damaged stays closed.
+ */
+enum { PACKED = 1 << 16, EXPANDED = 1 << 17 };
+static bool packed(struct scan *s, size_t start, size_t end, const uint8_t *head, struct detect_hit *best)
+{
+	bool gzip = head[0] == 0x1f && head[1] == 0x8b, any = false;
+	bool zlib = head[0] == 0x78 && (head[1] == 0x01 || head[1] == 0x5e || head[1] == 0x9c || head[1] == 0xda);
+	struct buf in, out;
+	struct err err;
+	if ((!gzip && !zlib) || end - start > PACKED)
+		return false;
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	must(buf_reserve(&in, end - start + PAD));
+	in.len = decode_run(s->t + start, end - start, in.data);
+	memset(in.data + in.len, 0, PAD);
+	if (inflate_body(gzip ? INFLATE_GZIP : INFLATE_DEFLATE, in.data, in.len, EXPANDED, &out, &err) == 0)
+		any = out.len && scan_copy(out.data, out.len, s->types, s->depth + 1, best, 1);
+	buf_release(&in);
+	buf_release(&out);
+	best->via |= any ? DETECT_VIA_GZIP : 0;
+	return any;
+}
+
+static bool text_in(const uint8_t *t, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!text_byte(t[i]))
+			return false;
+	return n > 0;
+}
+
+/* All of the word, or as much as fits, is text: what is found in it covers the word. */
+static void scan_word(struct scan *s, size_t start, size_t end, uint8_t *t, size_t n)
+{
+	struct detect_hit hit;
+	memset(t + n, 0, PAD);
+	if (!text_in(t, n) || !scan_copy(t, n, s->types, s->depth + 1, &hit, 1))
+		return;
+	const struct finding f = {hit.type, (enum detect_tier)hit.tier, hit.score, hit.why, hit.kind};
+	hit_add(s, start, end, &f, hit.via | DETECT_VIA_HEX);
+}
+
+__attribute__((noinline)) void scan_hex(struct scan *s, size_t start, size_t end)
+{
+	uint8_t out[COPY + PAD];
+	size_t n = 0;
+	for (size_t p = start; p + 2 <= end && n < COPY; p += 2) {
+		int high = hex_value(s->t[p]), low = hex_value(s->t[p + 1]);
+		if (high < 0 || low < 0)
+			return;
+		out[n++] = (uint8_t)(high * 16 + low);
+	}
+	scan_word(s, start, end, out, n);
+}
+
+/* RFC 4648 section 6. */
+__attribute__((noinline)) void scan_base32(struct scan *s, size_t start, size_t end)
+{
+	uint8_t out[COPY + PAD];
+	size_t n = 0;
+	uint32_t bits = 0, have = 0;
+	for (size_t p = start; p < end && n < COPY; p++) {
+		uint8_t c = s->t[p];
+		if (!is(c, C_UPPER) && (c < '2' || c > '7'))
+			return;
+		bits = bits << 5 | (is(c, C_UPPER) ? c - 'A' + 0u : c - '2' + 26u);
+		have += 5;
+		if (have >= 8) {
+			have -= 8;
+			out[n++] = (uint8_t)(bits >> have);
+		}
+	}
+	while (at(s, end) == '=')
+		end++;
+	scan_word(s, start, end, out, n);
+}
+
 __attribute__((noinline)) void scan_base64(struct scan *s, size_t start, size_t end)
 {
 	uint8_t out[B64_COPY + PAD];
@@ -395,7 +485,7 @@ __attribute__((noinline)) void scan_base64(struct scan *s, size_t start, size_t 
 			size_t n = end - p < B64_CHARS ? end - p : B64_CHARS;
 			size_t len = decode_run(s->t + p, n, out);
 			memset(out + len, 0, PAD);
-			if (pieces(s, out, len, &best)) {
+			if ((a == 0 && p == start && len > 8 && packed(s, start, end, out, &best)) || pieces(s, out, len, &best)) {
 				const struct finding f = {best.type, (enum detect_tier)best.tier, best.score, best.why, best.kind};
 				while (at(s, end) == '=')
 					end++;

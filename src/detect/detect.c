@@ -191,16 +191,17 @@ static inline enum may_be worth(const struct scan *s, const struct marks *m, boo
 	unsigned n = ~d ? (unsigned)__builtin_ctzll(~d) : 64;
 	uint8_t next = at(s, p + n);
 	d &= (letters & -letters) - 1;
+	bool lettered = false;
 	if (n == 2 && before(s, p) == ' ' && p - s->lo >= 3 && is(before(s, p - 1), C_UPPER) && is(before(s, p - 2), C_UPPER))
-		return NUMBER_ANY;	/* AB 12 34 56 C */
+		lettered = true;	/* AB 12 34 56 C */
 	if (n == 6 && is(next, C_UPPER) && is(at(s, p + 7), C_DIGIT))
 		return NUMBER_ANY;	/* Finland's and Corsica's letters */
 	if (n < 7 && !is(next, C_SEP) && next != '(' && next != ')')
-		return NUMBER_NONE;
+		return lettered ? NUMBER_LETTERED : NUMBER_NONE;
 	if (seven(d & (((uint64_t)1 << SPREAD) - 1)) &&
 	    (n > 2 || !is(before(s, p), C_SEP) || p - 1 <= s->lo || !is(before(s, p - 1), C_DIGIT)))
 		return NUMBER_ANY;
-	return n <= 3 && next == '.' && four(d & (((uint64_t)1 << SPREAD_IPV4) - 1)) ? NUMBER_IPV4 : NUMBER_NONE;
+	return n <= 3 && next == '.' && four(d & (((uint64_t)1 << SPREAD_IPV4) - 1)) ? NUMBER_IPV4 : lettered ? NUMBER_LETTERED : NUMBER_NONE;
 }
 
 /* Letters in the NEAR bytes before a bit; what stands before the marks, unless that is nothing, may be some. */
@@ -430,6 +431,7 @@ static void start_region(struct scan *s, size_t lo, size_t hi)
 	s->lo = lo;
 	s->hi = hi;
 	s->numbers_until = s->colons_until = s->jwt_until = s->bearer_until = s->decoded_until = lo;
+	s->url_from = s->url_end = 0;
 }
 
 static void scan_region(struct scan *s, size_t lo, size_t hi)

@@ -50,6 +50,8 @@ enum {
 	DETECT_VIA_PERCENT = 1,
 	DETECT_VIA_BASE64 = 2,
 	DETECT_VIA_ESCAPE = 4,		/* \u0040 or &#64; left over from an inner JSON or HTML */
+	DETECT_VIA_HEX = 16,		/* of text; base32 too */
+	DETECT_VIA_GZIP = 32,		/* gzip or zlib inside of base64 */
 	DETECT_VIA_LOOKALIKE = 8,	/* full-width and the like, invisible characters, "name [at] host" */
 };
 

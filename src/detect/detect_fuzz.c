@@ -41,7 +41,7 @@ static void redact(const char *t, size_t n, size_t max, struct buf *out)
 	size_t k = scan(t, n, hits, max), at = 0;
 	for (size_t i = 0; i < k; i++) {
 		buf_add(out, t + at, hits[i].start - at);
-		buf_adds(out, detect_placeholder(hits[i].type));
+		buf_adds(out, hits[i].kind->placeholder);
 		at = hits[i].end;
 	}
 	buf_add(out, t + at, n - at);

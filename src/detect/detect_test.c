@@ -39,7 +39,7 @@ static struct buf redact(const char *text, size_t n, uint64_t types, unsigned *v
 	for (size_t i = 0; i < k; i++) {
 		assert_true(hits[i].start >= at && hits[i].start < hits[i].end && hits[i].end <= n);
 		buf_add(&out, p + at, hits[i].start - at);
-		buf_adds(&out, detect_placeholder(hits[i].type));
+		buf_adds(&out, hits[i].kind->placeholder);
 		at = hits[i].end;
 		*via |= hits[i].via;
 		assert_non_null(hits[i].why);
@@ -327,6 +327,31 @@ static void base64_forms(void **state)
 	CHECK(none, 0);
 }
 
+static void other_encodings(void **state)
+{
+	(void)state;
+	static const struct row hex[] = {
+		{"616e6e406578616d706c652e6f7267", "[EMAIL]"}, {"id=616E6E406578616D706C652E6F7267;", "id=[EMAIL];"},
+		{"MFXG4QDFPBQW24DMMUXG64TH", "[EMAIL]"}, {"GQYTCMJAGEYTCMJAGEYTCMJAGEYTCMI=", "[CARD]"},
+	};
+	CHECK(hex, DETECT_VIA_HEX);
+	static const struct row gzip[] = {
+		{"H4sIAAAAAAACA0vMy3NIrUjMLchJ1csvSgcAaKX4ZA8AAAA=", "[EMAIL]"},	/* ann@example.org */
+		{"eJxLzMtzSK1IzC3ISdXLL0oHAC8RBeA=", "[EMAIL]"},			/* the same by zlib */
+	};
+	CHECK(gzip, DETECT_VIA_GZIP);
+	static const struct row none[] = {
+		{"d41d8cd98f00b204e9800998ecf8427e", NULL}, {"2f7a616e6e2f6578616d706c652e6f7267", NULL}, {"JBSWY3DPEBLW64TMMQ", NULL},
+		{"H4sIAAAAAAACA0vMy3NI", NULL},
+	};
+	CHECK(none, 0);
+	static const struct row forms[] = {
+		{"4111\t1111\t1111\t1111", "[CARD]"}, {"4111\n1111\n1111\n1111", "[CARD]"}, {"+49_30_1234567", "[PHONE]"},
+		{"\xe2\x91\xa3\xe2\x91\xa0\xe2\x91\xa0\xe2\x91\xa0 1111 1111 1111", "[CARD]"}, {"x&commat;y&period;de", "[EMAIL]"},
+	};
+	CHECK(forms, 0);
+}
+
 static void words_and_placeholders(void **state)
 {
 	(void)state;
@@ -474,7 +499,9 @@ static void one_run(void **state)
 static void hostile(void **state)
 {
 	(void)state;
-	static const char *const units[] = {"@", "a@", "a.a@", "1", "1 ", "1.", "1.1.1.1@", ":", "a:", "2001:", "eyJ.", "ey.", "bearer+", "Bearer ",
+	static const char *const units[] = {"sk-ant-", "glpat-", "AB 12 ", "A1234567 ", "ABCDE1234 ", "61626364", "MFXG4QDF", "H4sIAAAA", "H4sIAAAAAAACA0vMy3NIrUjMLchJ1csvSgcAaKX4ZA8AAAA= ", "eJwD", "00-1B-", "00:1b:44:11:3a:b7 ",
+					    "-----BEGIN PRIVATE KEY-----MIIEowIBAAKCAQEA1c7+9z5Pad7OejecsQ0bu3aozN3tihPmljnnudb9", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb ", "nhs 9434765918 ", "imei iccid vin nhs 943 476 5918 ",
+					    "@", "a@", "a.a@", "1", "1 ", "1.", "1.1.1.1@", ":", "a:", "2001:", "eyJ.", "ey.", "bearer+", "Bearer ",
 					    "%25", "%2540", "[at]", "\\u0040", "&#64;", "4111 ", "4111 1111 1111 1112 ", "123-45-", "+1", "(212) ",
 					    "phone ", "phone 1234567 ", "AD12 ", "GB82", "aA", "aA/", "YW5uQGV4", "a@b.cd ", "\xef\xbc\xa0", "\xe2\x80\x8b", "%40a.bc", "\"a",
 					    "\"\"@", "{a@b.cd", "1.2.3.4x", "eyJhbGciOiJub25lIn0.", "2001:db8::1 ", "a\0"};
@@ -504,7 +531,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(emails), cmocka_unit_test(addresses), cmocka_unit_test(numbers), cmocka_unit_test(tokens),
 		cmocka_unit_test(percent_forms), cmocka_unit_test(invisible), cmocka_unit_test(base64_forms),
-		cmocka_unit_test(words_and_placeholders), cmocka_unit_test(only_asked_types), cmocka_unit_test(overflow),
+		cmocka_unit_test(other_encodings), cmocka_unit_test(words_and_placeholders), cmocka_unit_test(only_asked_types), cmocka_unit_test(overflow),
 		cmocka_unit_test(key_names), cmocka_unit_test(kernels_agree), cmocka_unit_test(every_offset), cmocka_unit_test(one_run),
 		cmocka_unit_test(hostile),
 	};

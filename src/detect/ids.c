@@ -122,35 +122,52 @@ static bool ends(const struct scan *s, size_t end)
 	return !((c == '-' || c == '/' || c == '_' || c == '.') && is(at(s, end + 1), C_DIGIT));
 }
 
-static bool try_row(struct scan *s, size_t p, const struct id_row *r, bool named)
+static bool match_row(const struct scan *s, size_t p, const struct id_row *r, bool named, struct match *m)
 {
-	for (unsigned i = 0; i < ID_SHAPES && r->shapes[i]; i++) {
-		struct match m;
-		if (!match_shape(s, p, r->shapes[i], &m) || !ends(s, m.end))
+	for (unsigned i = 0; wanted(s, r->type) && i < ID_SHAPES && r->shapes[i]; i++) {
+		if (!match_shape(s, p, r->shapes[i], m) || !ends(s, m->end))
 			continue;
-		if (!named && r->alone == ALONE_GROUPED && !m.seps)
+		if (!named && r->alone == ALONE_GROUPED && !m->seps)
 			continue;
-		if (!r->check(m.compact, m.n))
-			continue;
-		bool strong = r->alone == ALONE_ALWAYS || (r->alone == ALONE_GROUPED && m.seps);
-		const struct finding f = {r->type, strong ? DETECT_STRONG : DETECT_WEAK, r->score, strong ? r->title : r->named, NULL};
-		hit_add(s, p, m.end, &f, 0);
-		if (m.end > s->numbers_until)
-			s->numbers_until = m.end;
-		return true;
+		if (r->check(m->compact, m->n))
+			return true;
 	}
 	return false;
 }
 
+/* The first of the rows that fits, or NULL. */
+static const struct id_row *first_row(const struct scan *s, size_t p, uint64_t rows, uint64_t named, struct match *m)
+{
+	for (; rows; rows &= rows - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(rows);
+		if (match_row(s, p, &id_rows[i], named >> i & 1, m))
+			return &id_rows[i];
+	}
+	return NULL;
+}
+
 static bool try_rows(struct scan *s, size_t p, uint64_t rows)
 {
+	struct match m, better;
 	uint64_t named = s->letters && rows & ~id_always ? rows_named(s, p) : 0;
-	for (rows &= id_alone | named; rows; rows &= rows - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(rows);
-		if (wanted(s, id_rows[i].type) && try_row(s, p, &id_rows[i], named >> i & 1))
-			return true;
+	const struct id_row *r = first_row(s, p, rows & (id_alone | named), named, &m);
+	if (!r)
+		return false;
+	if (s->letters) {	/* one number may be several countries': a word decides */
+		if (!named)
+			named = rows_named(s, p);
+		const struct id_row *by_word = first_row(s, p, rows & named, named, &better);
+		if (by_word) {
+			r = by_word;
+			m = better;
+		}
 	}
-	return false;
+	bool strong = r->alone == ALONE_ALWAYS || (r->alone == ALONE_GROUPED && m.seps);
+	const struct finding f = {r->type, strong ? DETECT_STRONG : DETECT_WEAK, r->score, strong ? r->title : r->named, NULL};
+	hit_add(s, p, m.end, &f, 0);
+	if (m.end > s->numbers_until)
+		s->numbers_until = m.end;
+	return true;
 }
 
 bool find_id(struct scan *s, size_t p, unsigned n)

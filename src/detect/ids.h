@@ -71,12 +71,23 @@ static inline bool run_matters(const struct scan *s, size_t start, size_t end)
 	uint8_t c = before(s, start);
 	return c == '.' || c == ' ' || c == 'n' || c == '\n' || c == '\\' || (end - start >= 17 && s->t[start + 2] == '-');
 }
+/* Text in hex: high halves of 2 to 7 at every other place.  Text in base32: E to P at every eighth. */
+static inline bool hex_text(const uint8_t *t)
+{
+	return (uint8_t)(t[0] - '2') < 6 && (uint8_t)(t[2] - '2') < 6 && (uint8_t)(t[4] - '2') < 6 && (uint8_t)(t[6] - '2') < 6 &&
+	       (uint8_t)(t[8] - '2') < 6 && (uint8_t)(t[10] - '2') < 6;
+}
+static inline bool base32_text(const uint8_t *t)
+{
+	return t[0] >= 'E' && t[0] <= 'P' && t[8] >= 'E' && t[8] <= 'P';
+}
 static inline bool token_matters(const struct scan *s, size_t p, size_t len)
 {
 	uint8_t a = s->t[p], b = s->t[p + 1];
 	if (a >= 128 || b >= 128)
 		return false;
-	return key_pairs[a][b >> 6] >> (b & 63) & 1 || (key_classes[a] >> 7 && len >= 26) || len == 17;
+	return key_pairs[a][b >> 6] >> (b & 63) & 1 || (key_classes[a] >> 7 && len >= 26) || len == 17 ||
+	       (len >= 12 && (hex_text(s->t + p) || base32_text(s->t + p)));
 }
 
 /* ---- coins.c ----------------------------------------------------------------------------------------------------- */

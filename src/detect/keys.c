@@ -44,17 +44,19 @@ bool check_key_openai(const struct scan *s, size_t body, size_t *end)
 	return *end - body == 48 && memcmp(s->t + body + 20, "T3BlbkFJ", 8) == 0;
 }
 
-static size_t body_end(const struct scan *s, size_t p, unsigned class)
+/* Not further than it matters: a prefix may begin every few bytes of a long run. */
+static size_t body_end(const struct scan *s, size_t p, unsigned class, size_t most)
 {
-	while (in_class(at(s, p), class))
-		p++;
-	return p;
+	size_t to = p;
+	while (to - p <= most && in_class(at(s, to), class))
+		to++;
+	return to;
 }
 
 /* A second part of so many characters behind a dot. */
 static bool second_part(const struct scan *s, size_t *end, unsigned class, size_t n)
 {
-	size_t to = at(s, *end) == '.' ? body_end(s, *end + 1, class) : 0;
+	size_t to = at(s, *end) == '.' ? body_end(s, *end + 1, class, n) : 0;
 	if (to != *end + 1 + n)
 		return false;
 	*end = to;
@@ -105,6 +107,17 @@ static bool varied(const struct scan *s, size_t p, size_t end)
 	return different >= 6;
 }
 
+/* In a run of - and _ a prefix may begin every few bytes: the run is measured once. */
+static size_t url_end(struct scan *s, size_t p)
+{
+	if (p < s->url_from || p >= s->url_end) {
+		s->url_from = p;
+		for (s->url_end = p; in_class(at(s, s->url_end), KEY_URL);)
+			s->url_end++;
+	}
+	return s->url_end;
+}
+
 /* Returns where the key ends, or 0. */
 static size_t key_at(struct scan *s, size_t p, const struct key_row *r)
 {
@@ -112,7 +125,7 @@ static size_t key_at(struct scan *s, size_t p, const struct key_row *r)
 	if ((head & r->mask) != r->head || s->hi - p < (size_t)r->len + r->min ||
 	    (r->len > 4 && memcmp(s->t + p + 4, r->prefix + 4, r->len - 4u) != 0))
 		return 0;
-	size_t body = p + r->len, end = body_end(s, body, r->class);
+	size_t body = p + r->len, end = r->class == KEY_URL ? url_end(s, body) : body_end(s, body, r->class, r->max);
 	if (end - body < r->min || end - body > r->max || is(at(s, end), C_ALNUM) || !varied(s, body, end))
 		return 0;
 	if (r->check && !r->check(s, body, &end))
@@ -237,6 +250,12 @@ void find_token(struct scan *s, size_t p, size_t len)
 {
 	if (wanted(s, DETECT_KEY) && prefixed(s, p, false))
 		return;
+	if (len >= 12 && s->depth < DEPTH_MAX) {
+		if (hex_text(s->t + p))
+			scan_hex(s, p, p + len);
+		else if (base32_text(s->t + p))
+			scan_base32(s, p, p + len);
+	}
 	const struct detect_kind *kind = wanted(s, DETECT_CRYPTO) && len >= 26 && len <= 74 ? coin_of(s->t + p, len) : NULL;
 	if (kind)
 		found_kind(s, p, p + len, DETECT_CRYPTO, kind, "a coin's address with its checksum");

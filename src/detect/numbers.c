@@ -111,7 +111,7 @@ struct digits {
 
 static bool phone_sep(uint8_t c)
 {
-	return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')';
+	return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')' || c == '_' || c == '\t' || c == '\n';
 }
 
 /* Digits in groups, up to three of " -./()" between them; a group that would pass 15 digits stays out. */
@@ -210,7 +210,7 @@ static bool phone_named(struct scan *s, size_t p)
 		return false;
 	gather_phone(s, p, &g);
 	bool date = g.n >= 8 && at(s, p + 4) == '-' && at(s, p + 7) == '-';	/* 2026-01-15 */
-	if (g.n < 7 || date || !word_ends(s, g.end) || !behind(s, p, NEAR, words))
+	if (g.n < 7 || date || after_product(s, p) || !word_ends(s, g.end) || !behind(s, p, NEAR, words))
 		return false;
 	found(s, before(s, p) == '(' ? p - 1 : p, g.end, &f);
 	return true;
@@ -390,7 +390,7 @@ static bool card_bare(struct scan *s, size_t p, unsigned n)
 	static const struct finding alone = {DETECT_CARD, DETECT_STRONG, 85, "14 to 16 digits, issuer prefix and length, Luhn", NULL};
 	static const struct finding named = {DETECT_CARD, DETECT_WEAK, 80, "issuer prefix and length, Luhn, behind a word for card", NULL};
 	static const char *const words[] = {"card", "cardnumber", "creditcard", "credit", "debit", "pan", "cc", "ccnum", "visa",
-					    "mastercard", "maestro", "amex", "karte", "carte", "tarjeta", "carta", NULL};
+					    "mastercard", "maestro", "amex", "paid", "pay", "payment", "bezahlt", "paiement", "pago", "karte", "carte", "tarjeta", "carta", NULL};
 	uint8_t d[PAN_MAX];
 	if (n < PAN_MIN || n > PAN_MAX || !word_ends(s, p + n))
 		return false;
@@ -496,6 +496,10 @@ void find_number(struct scan *s, size_t p, enum may_be may)
 	if (is(prev, C_ALPHA)) {
 		if (n < 2 || !wanted(s, DETECT_IBAN) || !iban(s, p))
 			find_lettered_id(s, p);
+		return;
+	}
+	if (may == NUMBER_LETTERED) {
+		find_lettered_id(s, p);
 		return;
 	}
 	if (n <= 3 && at(s, p + n) == '.' && wanted(s, DETECT_IPV4) && ipv4(s, p) != 0)
