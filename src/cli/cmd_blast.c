@@ -4,12 +4,14 @@
 
 #include "cli/ask.h"
 #include "cli/blast_proof.h"
+#include "cli/blast_svg.h"
 #include "cli/question.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_LIST, OPT_PROOF };
+enum { OPT_DIR, OPT_JSON, OPT_LIST, OPT_PROOF, OPT_SVG };
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--list", 0, false, OPT_LIST}, {"--proof", 0, true, OPT_PROOF}, QUESTION_OPTS,
+	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--list", 0, false, OPT_LIST}, {"--proof", 0, true, OPT_PROOF},
+	{"--svg", 0, true, OPT_SVG}, QUESTION_OPTS,
 };
 
 static const char *text(const json_t *j, const char *name)
@@ -66,7 +68,7 @@ static int list(const struct command *self, const struct asked *q, const char *d
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct asked q = {0};
-	const char *dir = NULL, *proof = NULL;
+	const char *dir = NULL, *proof = NULL, *svg = NULL;
 	bool json = false, each = false;
 	struct opt_state s;
 	struct err err;
@@ -83,13 +85,15 @@ static int run(const struct command *self, int argc, char **argv)
 			dir = s.value;
 		else if (k == OPT_PROOF)
 			proof = s.value;
+		else if (k == OPT_SVG)
+			svg = s.value;
 		else if (!asked_take(&q, k, s.value))
 			*(k == OPT_JSON ? &json : &each) = true;
 	}
 	if (!q.vendor)
 		return cli_wrong(self, "--vendor VENDOR is needed");
-	if (each && proof)
-		return cli_wrong(self, "--list and --proof are two answers");
+	if (each && (proof || svg))
+		return cli_wrong(self, "--list and %s are two answers", proof ? "--proof" : "--svg");
 	if (each)
 		return list(self, &q, dir);
 	if (ask(dir, asked_request(&q, "blast"), &answer, &err) < 0)
@@ -97,6 +101,10 @@ static int run(const struct command *self, int argc, char **argv)
 	if (proof && blast_proof(dir, proof, answer, &err) < 0) {
 		json_decref(answer);
 		return cli_fail("blast --proof", &err);
+	}
+	if (svg && blast_svg_write(answer, svg, &err) < 0) {
+		json_decref(answer);
+		return cli_fail("blast --svg", &err);
 	}
 	if (json)
 		ask_print(answer);
@@ -109,7 +117,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command cmd_blast = {
 	"blast", "whose data a vendor has",
 	"usage: weir blast --vendor VENDOR [--since DAY] [--until DAY] [--category CATEGORY] [--jurisdiction CODE]\n"
-	"                  [--list] [--proof FOLDER] [--dir FOLDER] [--json]\n"
+	"                  [--list] [--proof FOLDER] [--svg FILE] [--dir FOLDER] [--json]\n"
 	"\n"
 	"  --until DAY          everything up to that day, UTC, inclusive (today)\n"
 	"  --since DAY          only what reached the vendor from that day on; counted from earlier, as far as something\n"
@@ -119,6 +127,7 @@ const struct command cmd_blast = {
 	"  --list               a line of JSON each: pseudonym, categories, first and last day\n"
 	"  --proof FOLDER       also makes FOLDER with the answer and what others need to check it: entries of the\n"
 	"                       transparency log and their proofs, contracts, how to verify with other tools\n"
+	"  --svg FILE           also draws people a day and by category, for a report\n"
 	"\n"
 	"What the vendor attested to have deleted isn't counted (weir ledger deleted).  The ledger may report too much,\n"
 	"never too little.  `weir resolve` says who of your own list it is.\n"

@@ -1,6 +1,7 @@
 #include "cli/question.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 bool asked_take(struct asked *a, int key, const char *value)
 {
@@ -23,6 +24,19 @@ json_t *asked_request(const struct asked *a, const char *word)
 			 "category", a->category, "jurisdiction", a->jurisdiction);
 }
 
+enum { BAR = 24 };
+
+/* In a terminal, how much of the highest it is. */
+static void print_bar(long long n, long long highest)
+{
+	if (!isatty(STDOUT_FILENO) || highest <= 0)
+		return;
+	long long full = (n * BAR + highest - 1) / highest;
+	for (long long i = 0; i < BAR; i++)
+		fputs(i < full ? "#" : " ", stdout);
+	fputs("  ", stdout);
+}
+
 void asked_print_counts(const json_t *answer, const char *list, const char *name, const char *title)
 {
 	const json_t *v = json_object_get(answer, list);
@@ -30,7 +44,14 @@ void asked_print_counts(const json_t *answer, const char *list, const char *name
 	json_t *x;
 	if (json_array_size(v) == 0)
 		return;
-	printf("\n%s\n", title);
+	long long highest = 0;
 	json_array_foreach((json_t *)(uintptr_t)v, i, x)
-		printf("  %10lld  %s\n", (long long)json_integer_value(json_object_get(x, "people")), json_string_value(json_object_get(x, name)));
+		highest = json_integer_value(json_object_get(x, "people")) > highest ? json_integer_value(json_object_get(x, "people")) : highest;
+	printf("\n%s\n", title);
+	json_array_foreach((json_t *)(uintptr_t)v, i, x) {
+		long long n = json_integer_value(json_object_get(x, "people"));
+		printf("  %10lld  ", n);
+		print_bar(n, highest);
+		printf("%s\n", json_string_value(json_object_get(x, name)));
+	}
 }

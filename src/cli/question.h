@@ -19,7 +19,7 @@ bool asked_take(struct asked *a, int key, const char *value);
 /* As cli_fail, but a damaged ledger is 3: 1 would read as "never seen". */
 int asked_fail(const char *what, const struct err *err);
 json_t *asked_request(const struct asked *a, const char *word);
-/* "  12  user.contact.email", a row an element of list; its names: name and "people". */
+/* "  12  user.contact.email", a row an element of list; its names: name and "people".  In a terminal with a bar. */
 void asked_print_counts(const json_t *answer, const char *list, const char *name, const char *title);
 
 #endif

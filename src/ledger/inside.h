@@ -54,6 +54,7 @@ int container_check(struct container *c, const char **why);
 int container_read(const uint8_t *p, size_t n, struct container *out, size_t *size, const char **why);	/* both */
 void container_or(const struct container *c, uint64_t words[static CHUNK_WORDS]);
 bool container_has(const struct container *c, uint32_t low);
+uint32_t container_count(const struct container *c);
 void container_add(const struct container *c, struct bits *to);
 uint32_t container_last(const struct container *c);	/* highest id */
 /* RFC 6962 2.1 over the containers' bytes; n may be 0. */

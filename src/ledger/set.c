@@ -190,13 +190,9 @@ static uint32_t run_last(const struct container *c, uint32_t i)
 
 static bool array_canonical(const struct container *c)
 {
-	uint32_t runs = 1, falls = 0;
-	for (uint32_t i = 1; i < c->n; i++) {
-		uint32_t before = array_at(c, i - 1), at = array_at(c, i);
-		falls += at <= before;
-		runs += at != before + 1;
-	}
-	return falls == 0 && smallest(c->n, runs) == CONTAINER_ARRAY;
+	uint32_t falls, joins;
+	words_best()->pairs(c->data, c->n, &falls, &joins);
+	return falls == 0 && smallest(c->n, c->n - joins) == CONTAINER_ARRAY;
 }
 
 static bool run_canonical(const struct container *c)
@@ -282,6 +278,15 @@ void container_or(const struct container *c, uint64_t words[static CHUNK_WORDS])
 		words[array_at(c, i) / 64] |= UINT64_C(1) << array_at(c, i) % 64;
 	for (uint32_t i = 0; c->kind == CONTAINER_RUN && i < c->n; i++)
 		or_run(words, run_first(c, i), run_last(c, i));
+}
+
+uint32_t container_count(const struct container *c)
+{
+	uint32_t n = c->kind == CONTAINER_RUN ? 0 : c->n;
+	must(c->checked);
+	for (uint32_t i = 0; c->kind == CONTAINER_RUN && i < c->n; i++)
+		n += run_last(c, i) - run_first(c, i) + 1;
+	return n;
 }
 
 bool container_has(const struct container *c, uint32_t low)

@@ -52,6 +52,17 @@ static void test_kernels_agree(void **state)
 			assert_int_equal(w->count(loose + 1), n);
 			assert_int_equal(w->runs(loose + 1), runs);
 			assert_int_equal(plain->runs(b), runs);
+			uint32_t falls, joins, falls_n = 0, joins_n = 0, some = 1 + (uint32_t)pick(CHUNK_BYTES / 2);
+			for (uint32_t i = 1; i < some; i++) {
+				if (pick(3))
+					put_u16(loose + 1 + 2 * i, (uint16_t)(get_u16(loose + 1 + 2 * i - 2) + pick(3)));
+				falls_n += get_u16(loose + 1 + 2 * i) <= get_u16(loose + 1 + 2 * i - 2);
+				joins_n += get_u16(loose + 1 + 2 * i) == (uint16_t)(get_u16(loose + 1 + 2 * i - 2) + 1);
+			}
+			w->pairs(loose + 1, some, &falls, &joins);
+			assert_int_equal(falls, falls_n);
+			assert_int_equal(joins, joins_n);
+			memcpy(loose + 1, b, CHUNK_BYTES);
 			memcpy(x, a, sizeof x);
 			w->or(x, loose + 1);
 			for (size_t i = 0; i < CHUNK_WORDS; i++)
@@ -92,6 +103,7 @@ static void test_containers_hold_what_was_written(void **state)
 		container_or(&c, back);
 		assert_memory_equal(back, w, sizeof w);
 		uint32_t last = 0;
+		assert_int_equal(container_count(&c), words_best()->count(w));
 		for (uint32_t i = 0; i < CHUNK_IDS; i++) {
 			bool on = w[i / 64] >> i % 64 & 1;
 			assert_int_equal(container_has(&c, i), on);
@@ -132,6 +144,71 @@ static void test_other_spellings_are_refused(void **state)
 	}
 }
 
+/* Open and closed sets, added and taken off in any order, against one bit at a time. */
+static void test_steps_agree_with_single_bits(void **state)
+{
+	enum { SETS = 5, CHUNKS = 3 };
+	static uint64_t w[SETS][CHUNKS][CHUNK_WORDS];
+	(void)state;
+	for (unsigned round = 0; round < 80; round++) {
+		struct set sets[SETS] = {0};
+		struct container c[SETS][CHUNKS];
+		struct buf b[SETS];
+		struct steps steps = {0};
+		struct bits only = {0}, out = {0};
+		bool takes[SETS];
+		uint64_t want = 0, filtered = 0;
+		for (int i = 0; i < SETS; i++) {
+			size_t at = 0, size;
+			const char *why;
+			bool closed = pick(3) > 0;
+			takes[i] = pick(4) == 0;
+			buf_init(&b[i], 0);
+			for (size_t k = 0; k < CHUNKS; k++) {
+				if (round % 3 == 0 ? pick(SETS) == 0 : pick(2) == 0)
+					fill(w[i][k], (unsigned)pick(6));
+				else
+					memset(w[i][k], 0, CHUNK_BYTES);
+				bool some = words_best()->count(w[i][k]) > 0;
+				if (some && closed)
+					container_write(&b[i], 0, (uint16_t)k, w[i][k]);
+				else if (some)
+					bits_or_chunk(&sets[i].bits, k, w[i][k]);
+			}
+			while (at < b[i].len) {
+				assert_int_equal(container_read(b[i].data + at, b[i].len - at, &c[i][sets[i].containers_n++], &size, &why), 0);
+				at += size;
+			}
+			sets[i].containers = c[i];
+			steps_add(&steps, takes[i] ? STEP_TAKE : STEP_ADD, &sets[i]);
+		}
+		for (uint32_t id = 0; id < CHUNKS * CHUNK_IDS; id += 3)
+			if (pick(2))
+				(void)bits_set(&only, id);
+		for (uint32_t id = 0; id < CHUNKS * CHUNK_IDS; id++) {
+			bool in = false, gone = false;
+			for (int i = 0; i < SETS; i++) {
+				bool here = w[i][id / CHUNK_IDS][id % CHUNK_IDS / 64] >> id % 64 & 1;
+				gone |= takes[i] && here;
+				in |= !takes[i] && here && !gone;
+			}
+			want += in;
+			filtered += in && bits_has(&only, id);
+		}
+		assert_int_equal(steps_run(&steps, NULL, NULL), want);
+		assert_int_equal(steps_run(&steps, NULL, &out), want);
+		assert_int_equal(bits_count(&out), want);
+		assert_int_equal(steps_run(&steps, &only, NULL), filtered);
+		for (int i = 0; i < SETS; i++) {
+			bits_release(&sets[i].bits);
+			buf_release(&b[i]);
+		}
+		bits_release(&only);
+		bits_release(&out);
+		steps_release(&steps);
+	}
+}
+
 /* Keys that fall into one bucket, with one tag, differing in the last byte; grown many times over. */
 static void test_the_dictionary_finds_each_key(void **state)
 {
@@ -164,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_kernels_agree),
 		cmocka_unit_test(test_containers_hold_what_was_written),
 		cmocka_unit_test(test_other_spellings_are_refused),
+		cmocka_unit_test(test_steps_agree_with_single_bits),
 		cmocka_unit_test(test_the_dictionary_finds_each_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,12 +98,36 @@ static bool run_chunk(struct run *r, size_t chunk)
 	return any;
 }
 
+/* The one step that has something in this chunk: its container says how many.  NULL: it takes more. */
+static const struct container *alone(const struct run *r, size_t chunk, size_t *which)
+{
+	const struct container *found = NULL;
+	for (size_t i = 0; i < r->s->n; i++) {
+		const struct step *x = &r->s->v[i];
+		bool here = r->at[i] < x->n && x->containers[r->at[i]].chunk == chunk;
+		if ((chunk < x->bits->n && x->bits->v[chunk]) || (here && (found || x->what == STEP_TAKE)))
+			return NULL;
+		if (here) {
+			found = &x->containers[r->at[i]];
+			*which = i;
+		}
+	}
+	return found;
+}
+
 uint64_t steps_run(const struct steps *s, const struct bits *only, struct bits *out)
 {
 	struct run r = {.s = s, .at = xcalloc(s->n + 1, sizeof *r.at)};
 	size_t chunks = chunks_of(s);
 	uint64_t total = 0;
 	for (size_t c = 0; c < chunks; c++) {
+		size_t which;
+		const struct container *one = only || out ? NULL : alone(&r, c, &which);
+		if (one) {
+			total += container_count(one);
+			r.at[which]++;
+			continue;
+		}
 		if (!run_chunk(&r, c))
 			continue;
 		if (only && (c >= only->n || !only->v[c]))

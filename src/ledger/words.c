@@ -5,6 +5,9 @@
 #include "ledger/words.h"
 
 typedef uint64_t loose __attribute__((aligned(1), may_alias));
+typedef uint16_t loose16 __attribute__((aligned(1), may_alias));
+
+enum { AT_ONCE = 32 };	/* a trip count that compilers can see */
 
 #define KERNELS(name, attributes)                                                                                                      \
 	attributes static void or_##name(uint64_t *restrict to, const void *restrict from)                                             \
@@ -40,9 +43,29 @@ typedef uint64_t loose __attribute__((aligned(1), may_alias));
 		for (int i = 1; i < CHUNK_WORDS; i++)                                                                                  \
 			n += (uint64_t)__builtin_popcountll(f[i] & ~(f[i] << 1 | f[i - 1] >> 63));                                     \
 		return (uint32_t)n;                                                                                                    \
+	}                                                                                                                              \
+	attributes static void pairs_##name(const void *from, uint32_t n, uint32_t *falls, uint32_t *joins)                            \
+	{                                                                                                                              \
+		const loose16 *f = from;                                                                                               \
+		uint32_t i = 1;                                                                                                        \
+		*falls = *joins = 0;                                                                                                   \
+		for (; i + AT_ONCE <= n; i += AT_ONCE) {                                                                               \
+			uint16_t down = 0, next = 0;                                                                                   \
+			for (int k = 0; k < AT_ONCE; k++) {                                                                            \
+				uint16_t before = f[i + (uint32_t)k - 1], at = f[i + (uint32_t)k];                                     \
+				down = (uint16_t)(down + (at <= before));                                                              \
+				next = (uint16_t)(next + (at == (uint16_t)(before + 1)));                                              \
+			}                                                                                                              \
+			*falls += down;                                                                                                \
+			*joins += next;                                                                                                \
+		}                                                                                                                      \
+		for (; i < n; i++) {                                                                                                   \
+			*falls += f[i] <= f[i - 1];                                                                                    \
+			*joins += f[i] == (uint16_t)(f[i - 1] + 1);                                                                    \
+		}                                                                                                                      \
 	}
 
-#define TABLE(name) {or_##name, and_##name, without_##name, count_##name, runs_##name}
+#define TABLE(name) {or_##name, and_##name, without_##name, count_##name, runs_##name, pairs_##name}
 
 KERNELS(plain, )
 #if defined(__x86_64__)

@@ -16,6 +16,8 @@ struct words_kernels {	/* from: CHUNK_BYTES at any address, apart from `to` */
 	void (*without)(uint64_t *restrict to, const void *restrict from);
 	uint32_t (*count)(const void *from);
 	uint32_t (*runs)(const void *from);	/* of set bits */
+	/* Of n u16 at any address: how many aren't above the one before them, and how many are the next number. */
+	void (*pairs)(const void *from, uint32_t n, uint32_t *falls, uint32_t *joins);
 };
 /* NULL: this processor hasn't it. */
 const struct words_kernels *words_kernels(enum words_kernel k);
