@@ -177,6 +177,8 @@ static void numbers(void **state)
 		{"mobile 06 12 34 56 78", "mobile [PHONE]"},
 		{"{\"phone\":15552345678}", "{\"phone\":[PHONE]}"},
 		{"[PHONE] 1234567", NULL},
+		{"phone_model: 5552345678 mobile os 5552345678", NULL},
+		{"phone_number: 5552345678", "phone_number: [PHONE]"},
 		{"219-09-9998", "[US_SSN]"},
 		{"ssn 219099998", "ssn [US_SSN]"},
 		{"219 09 9998", "[US_SSN]"},

@@ -390,7 +390,7 @@ static bool card_bare(struct scan *s, size_t p, unsigned n)
 	static const struct finding alone = {DETECT_CARD, DETECT_STRONG, 85, "14 to 16 digits, issuer prefix and length, Luhn", NULL};
 	static const struct finding named = {DETECT_CARD, DETECT_WEAK, 80, "issuer prefix and length, Luhn, behind a word for card", NULL};
 	static const char *const words[] = {"card", "cardnumber", "creditcard", "credit", "debit", "pan", "cc", "ccnum", "visa",
-					    "mastercard", "maestro", "amex", "paid", "pay", "payment", "bezahlt", "paiement", "pago", "karte", "carte", "tarjeta", "carta", NULL};
+					    "mastercard", "maestro", "amex", "paid", "bezahlt", "karte", "carte", "tarjeta", "carta", NULL};
 	uint8_t d[PAN_MAX];
 	if (n < PAN_MIN || n > PAN_MAX || !word_ends(s, p + n))
 		return false;

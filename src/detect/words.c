@@ -30,6 +30,18 @@ static bool in_list(const uint8_t *t, size_t n, const char *const *words)
 	return false;
 }
 
+/* phone_model, mobile_os, card_type: the word is about another thing. */
+static bool of_something(const struct scan *s, size_t p)
+{
+	static const char *const things[] = {"model", "os", "type", "count", "version", "brand", "name", "size", "plan", "app", NULL};
+	if (at(s, p) != '_' && at(s, p) != '-' && at(s, p) != ' ')
+		return false;
+	size_t end = p + 1;
+	while (end - p < 10 && is(at(s, end), C_ALPHA))
+		end++;
+	return in_list(s->t + p + 1, end - p - 1, things);
+}
+
 bool near_word(const struct scan *s, size_t p, size_t reach, const char *const *words)
 {
 	size_t low = p - s->lo > reach ? p - reach : s->lo;
@@ -43,7 +55,7 @@ bool near_word(const struct scan *s, size_t p, size_t reach, const char *const *
 		size_t start = end;
 		while (start > low && is(s->t[start - 1], C_ALPHA))
 			start--;
-		if (!is(before(s, start), C_ALPHA) && in_list(s->t + start, end - start, words))
+		if (!is(before(s, start), C_ALPHA) && in_list(s->t + start, end - start, words) && !of_something(s, end))
 			return true;
 		end = start;
 	}
