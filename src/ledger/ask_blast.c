@@ -112,7 +112,7 @@ static int put_jurisdictions(struct ledger *l, const struct blast *b, json_t *li
 	qsort(codes, n, sizeof *codes, by_text);
 	codes[n++] = "unknown";
 	int r = 0;
-	for (size_t i = 0; i < n && r == 0; i++)
+	for (size_t i = 0; r == 0 && i < n; i++)
 		r = add_jurisdiction(l, b, codes[i], list, err);
 	free(codes);
 	return r;

@@ -124,23 +124,25 @@ static bool counts(const struct making *m, const struct piece *p, const struct c
 static int add_piece(struct making *m, const struct piece *p, bool any, struct err *err)
 {
 	int r = 0;
-	for (uint32_t i = 0; i < p->part->sets_n && r == 0; i++)
+	for (uint32_t i = 0; r == 0 && i < p->part->sets_n; i++)
 		if (question_deletes(m->q, p->part, p->part->sets[i].combo))
 			r = add_set(m, p, &p->part->sets[i], STEP_TAKE, err);
-	for (uint32_t i = 0; i < p->part->sets_n && r == 0; i++)
+	for (uint32_t i = 0; r == 0 && i < p->part->sets_n; i++)
 		if (counts(m, p, p->part->sets[i].combo, any))
 			r = add_set(m, p, &p->part->sets[i], STEP_ADD, err);
 	return r;
 }
 
+/* r is asked first everywhere: a roll-up that proves damaged is gone, with its sets, when use_set says 1. */
+
 /* Of a roll-up, what it took off itself must not be taken off what it holds now: its deletions come behind it. */
 static int add_rollup(struct making *m, const struct piece *p, bool any, struct err *err)
 {
 	int r = 0;
-	for (uint32_t i = 0; i < p->part->sets_n && r == 0; i++)
+	for (uint32_t i = 0; r == 0 && i < p->part->sets_n; i++)
 		if (counts(m, p, p->part->sets[i].combo, any))
 			r = add_set(m, p, &p->part->sets[i], STEP_ADD, err);
-	for (uint32_t i = 0; i < p->part->sets_n && r == 0; i++)
+	for (uint32_t i = 0; r == 0 && i < p->part->sets_n; i++)
 		if (p->part->sets[i].combo->kind == COMBO_DELETED && strcmp(p->part->sets[i].combo->name, m->q->vendor) == 0)
 			r = add_set(m, p, &p->part->sets[i], STEP_TAKE, err);
 	return r;
@@ -156,7 +158,7 @@ static int prepare(struct making *m, bool any, struct err *err)
 		making_release(m);
 		m->deletions = false;
 		r = 0;
-		for (size_t i = 0; i < n && r == 0; i++)
+		for (size_t i = 0; r == 0 && i < n; i++)
 			r = (v[i].rollup ? add_rollup : add_piece)(m, &v[i], any, err);
 		free(v);
 	} while (r > 0);
@@ -178,8 +180,8 @@ static int code_steps(struct ledger *l, const char *code, bool same, struct step
 	size_t n;
 	struct piece *v = ledger_pieces(l, NULL, &n);
 	int r = 0;
-	for (size_t i = 0; i < n && r == 0; i++)
-		for (uint32_t k = 0; k < v[i].part->sets_n && r == 0; k++) {
+	for (size_t i = 0; r == 0 && i < n; i++)
+		for (uint32_t k = 0; r == 0 && k < v[i].part->sets_n; k++) {
 			const struct set *s = &v[i].part->sets[k];
 			if (!is_code(s->combo, code, same))
 				continue;

@@ -461,7 +461,7 @@ static int make(struct ledger *l, int dir, const char *name, struct part *const 
 	struct sum s = {.l = l, .attributes = strlen(name) != DATE};
 	struct buf b;
 	int r = base ? add_piece(&s, &base->live, base, err) : 0;
-	for (size_t i = base ? base->of_n : 0; i < n && r == 0; i++)
+	for (size_t i = base ? base->of_n : 0; r == 0 && i < n; i++)
 		r = add_piece(&s, of[i], NULL, err);
 	buf_init(&b, 0);
 	if (r == 0) {
