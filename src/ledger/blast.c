@@ -86,7 +86,7 @@ static void making_release(struct making *m)
 	steps_release(&m->before);
 }
 
-/* A roll-up that is damaged goes, and the days answer. */
+/* A roll-up that is damaged goes, and the days answer; 1: what it held mustn't be touched any more. */
 static int use_set(struct ledger *l, const struct piece *p, const struct part *of, const struct set *s, struct err *err)
 {
 	if (!p->rollup)

@@ -1,5 +1,5 @@
 /*
- * Any bytes as a closed day, as a record, as a link: the parsers end, stay inside their input, and what they accept
+ * Any bytes as a closed day, as a roll-up, as a record, as a link: the parsers end, stay inside their input, and what they accept
  * has one spelling.
  */
 #include <stdlib.h>
@@ -83,6 +83,31 @@ static void as_link(const uint8_t *p, size_t n)
 	free(copy);
 }
 
+/* A roll-up of one part; its images as the fuzzer has them, or repaired as a day is. */
+static void as_rollup(const uint8_t *p, size_t n, bool repaired)
+{
+	enum { HEAD = 48, PART = 48 };
+	uint64_t bytes[2];
+	uint8_t *copy = xmalloc(n + 1);
+	memcpy(copy, p, n);
+	if (n >= HEAD + PART) {
+		memcpy(copy, "WEIRSUM1", 8);
+		put_u32(copy + 8, 1);
+		put_u32(copy + 12, 1);
+		size_t left = n - HEAD - PART, live = get_u64(copy + 16) % (left + 1);
+		put_u64(copy + 16, live);
+		put_u64(copy + 24, left - live);
+		put_u32(copy + 44, crc32c(crc32c(0, copy, 44), copy + HEAD, PART));
+		if (repaired) {
+			repair(copy + HEAD + PART, live);
+			repair(copy + HEAD + PART + live, left - live);
+		}
+	}
+	if (rollup_damage(copy, n, bytes))
+		must(bytes[0] <= bytes[1] && bytes[1] <= n);
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct record_view v;
@@ -90,7 +115,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n == 0)
 		return 0;
 	must(crypt_init(&err) == 0);
-	if (p[0] & 4)
+	if (p[0] & 8)
+		as_rollup(p + 1, n - 1, p[0] & 2);
+	else if (p[0] & 4)
 		as_link(p + 1, n - 1);
 	else if (p[0] & 1)
 		as_day(p + 1, n - 1, p[0] & 2);
