@@ -38,8 +38,11 @@ static void on_server_done(void *arg)
 {
 	struct loop *l = arg;
 	copy_stats(l);
+	gate_commit_flush(l);
 	http_server_free(&l->server);
 	uv_close((uv_handle_t *)&l->tick, NULL);
+	uv_close((uv_handle_t *)&l->polled, NULL);
+	uv_close((uv_handle_t *)&l->resting, NULL);
 	pthread_mutex_lock(&l->lock);
 	l->ended = true;
 	uv_close((uv_handle_t *)&l->wake, NULL);
@@ -64,6 +67,16 @@ static void on_wake(uv_async_t *a)
 		http_server_stop(l->server, GRACE_MS, on_server_done, l);
 }
 
+static void on_polled(uv_check_t *h)
+{
+	gate_commit_flush(h->data);
+}
+
+static void on_resting(uv_prepare_t *h)	/* for what came outside the poll: a timer, an end */
+{
+	gate_commit_flush(h->data);
+}
+
 static void *run_loop(void *arg)
 {
 	struct loop *l = arg;
@@ -78,14 +91,19 @@ static int prepare_loop(struct gate *g, struct loop *l, struct err *err)
 	uv_loop_init(&l->uv);
 	uv_async_init(&l->uv, &l->wake, on_wake);
 	uv_timer_init(&l->uv, &l->tick);
-	l->wake.data = l->tick.data = l;
+	uv_check_init(&l->uv, &l->polled);
+	uv_prepare_init(&l->uv, &l->resting);
+	l->wake.data = l->tick.data = l->polled.data = l->resting.data = l;
 	l->back_last = &l->back;
+	l->gathered_last = &l->gathered;
 	pthread_mutex_init(&l->lock, NULL);
 	gate_loop_init(l);
 	if (http_server_new(&l->uv, g->listen, g->tls, &g->limits, gate_route, l, &l->server, err) != 0)
 		return -1;
 	http_server_on_refusal(l->server, gate_refusal);
 	uv_timer_start(&l->tick, on_loop_tick, TICK_MS, TICK_MS);
+	uv_check_start(&l->polled, on_polled);
+	uv_prepare_start(&l->resting, on_resting);
 	return 0;
 }
 

@@ -15,7 +15,8 @@
 #include "base/say.h"
 #include "gate/inside.h"
 
-enum { REST_MS = 200, SAY_AGAIN_US = 1000000, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000 };
+enum { REST_MS = 200, SAY_AGAIN_US = 1000000, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000,
+       GATHER_US = 4000 };
 
 static void on_segment(struct log_writer *w, const uint8_t salt[static 16], void *arg)
 {
@@ -183,25 +184,38 @@ static void *run(void *arg)
 	}
 }
 
-bool gate_commit_put(struct gate *g, struct parcel *p)
+bool gate_commit_put(struct loop *l, struct parcel *p, int64_t now_us)
 {
-	struct committer *c = &g->committer;
+	struct committer *c = &l->gate->committer;
 	size_t n = parcel_bytes(p);
-	if (p->clear.over || p->objects.over || p->links.over || p->links.len > LOG_BODY_MAX || p->clear.len + p->objects.len + AEAD_OVERHEAD > LOG_BODY_MAX ||
-	    atomic_load_explicit(&c->waiting_bytes, memory_order_relaxed) + n > g->limits.memory_bytes)
+	if (p->clear.over || p->objects.over || p->links.over || p->links.len > LOG_BODY_MAX ||
+	    p->clear.len + p->objects.len + AEAD_OVERHEAD > LOG_BODY_MAX ||
+	    atomic_load_explicit(&c->waiting_bytes, memory_order_relaxed) + n > l->gate->limits.memory_bytes)
 		return false;
+	atomic_fetch_add_explicit(&c->waiting_bytes, n, memory_order_relaxed);
+	p->next = NULL;
+	if (!l->gathered)
+		l->gathered_us = now_us;
+	*l->gathered_last = p;
+	l->gathered_last = &p->next;
+	if (now_us - l->gathered_us >= GATHER_US)
+		gate_commit_flush(l);
+	return true;
+}
+
+void gate_commit_flush(struct loop *l)
+{
+	struct committer *c = &l->gate->committer;
+	if (!l->gathered)
+		return;
 	pthread_mutex_lock(&c->lock);
-	bool take = !c->stop;
-	if (take) {
-		atomic_fetch_add_explicit(&c->waiting_bytes, n, memory_order_relaxed);
-		p->next = NULL;
-		*c->last = p;
-		c->last = &p->next;
-		if (c->idle)
-			pthread_cond_signal(&c->more);
-	}
+	*c->last = l->gathered;
+	c->last = l->gathered_last;
+	if (c->idle)
+		pthread_cond_signal(&c->more);
 	pthread_mutex_unlock(&c->lock);
-	return take;
+	l->gathered = NULL;
+	l->gathered_last = &l->gathered;
 }
 
 static void say_recovery(struct log_recovery *r)

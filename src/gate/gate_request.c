@@ -287,7 +287,7 @@ static void hand_over(const struct request *r, const struct tally *t, int64_t no
 	p->view = *r->v;
 	r->v->plan = NULL;	/* the references moved */
 	r->v->tokens = NULL;
-	if (gate_commit_put(r->l->gate, p))
+	if (gate_commit_put(r->l, p, now_us))
 		return;
 	gate_count(p->view.vendor, COUNT_MEMORY, p->kept);
 	struct wire_reply out = {.status = 503};

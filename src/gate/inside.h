@@ -136,6 +136,10 @@ struct loop {
 	struct parcel *back, **back_last;	/* under lock */
 	bool stop, ended;			/* under lock */
 	struct parcel *pool;
+	uv_check_t polled;		/* behind every round of the loop, and before it rests: hands `gathered` over */
+	uv_prepare_t resting;
+	struct parcel *gathered, **gathered_last;
+	int64_t gathered_us;		/* when the first of them came */
 	struct apply_env env;
 	struct apply_out out;
 	struct pseudo *subject;
@@ -227,8 +231,12 @@ void gate_loop_release(struct loop *l);
 
 /* gate_commit.c */
 int gate_commit_start(struct gate *g, struct err *err);
-/* False: too much is waiting (or stopping); the parcel stays the caller's. */
-bool gate_commit_put(struct gate *g, struct parcel *p);
+/*
+ * Keeps the parcel for the next gate_commit_flush; now_us: the request's time.  One round of a busy loop is one commit: a
+ * sync for a few requests each would cost more than the requests.  False: too much is waiting; the parcel stays the caller's.
+ */
+bool gate_commit_put(struct loop *l, struct parcel *p, int64_t now_us);
+void gate_commit_flush(struct loop *l);
 void gate_commit_stop(struct gate *g);
 
 /* gate_metrics.c */
