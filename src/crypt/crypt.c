@@ -1,5 +1,6 @@
 #include "crypt/crypt.h"
 
+#include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -17,7 +18,9 @@ _Static_assert(AEAD_OVERHEAD == crypto_aead_xchacha20poly1305_ietf_ABYTES &&
 	       KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "frames as libsodium seals them");
 _Static_assert(SIGN_BYTES == crypto_sign_BYTES && SIGN_SECRET_BYTES == crypto_sign_SECRETKEYBYTES, "Ed25519 sizes");
 
-static EVP_MAC *hmac;	/* fetched once: the look-up costs more than the MAC; lives as long as the process */
+/* Fetched once: a look-up costs more than a MAC.  They live as long as the process. */
+static EVP_MAC *hmac;
+static EVP_CIPHER *chacha;
 
 int crypt_init(struct err *err)
 {
@@ -26,8 +29,9 @@ int crypt_init(struct err *err)
 	if (sodium_init() < 0)
 		return err_set(err, ERR_BUG, "libsodium does not start: no random numbers");
 	hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-	if (!hmac)
-		return err_set(err, ERR_BUG, "OpenSSL offers no HMAC");
+	chacha = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+	if (!hmac || !chacha)
+		return err_set(err, ERR_BUG, "OpenSSL offers no HMAC or no ChaCha20-Poly1305");
 	return 0;
 }
 
@@ -84,12 +88,25 @@ static void make_nonce(const uint8_t salt[static 16], uint64_t seq, uint8_t out[
 	put_u64(out + 16, seq);
 }
 
+/*
+ * XChaCha20-Poly1305 is ChaCha20-Poly1305 (RFC 8439) under a key made of key and the nonce's first half
+ * (draft-irtf-cfrg-xchacha-03, 2.3).  Sealed with OpenSSL, whose code for wide vectors takes less than half the time, and
+ * opened with libsodium: each checks the other.
+ */
 void aead_seal(const uint8_t key[static KEY_BYTES], const uint8_t salt[static 16], uint64_t seq, const void *ad, size_t adn,
 	       const void *m, size_t n, uint8_t *out)
 {
-	uint8_t nonce[NONCE_BYTES];
-	make_nonce(salt, seq, nonce);
-	must(crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, m, n, ad, adn, NULL, nonce, key) == 0);
+	uint8_t part_key[KEY_BYTES], nonce[12] = {0};
+	int len;
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	put_u64(nonce + 4, seq);
+	must(n <= INT_MAX && adn <= INT_MAX && crypto_core_hchacha20(part_key, salt, key, NULL) == 0);
+	must(c && chacha && EVP_EncryptInit_ex(c, chacha, NULL, part_key, nonce) == 1);
+	must(adn == 0 || EVP_EncryptUpdate(c, NULL, &len, ad, (int)adn) == 1);
+	must(n == 0 || EVP_EncryptUpdate(c, out, &len, m, (int)n) == 1);
+	must(EVP_EncryptFinal_ex(c, out + n, &len) == 1 && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, 16, out + n) == 1);
+	EVP_CIPHER_CTX_free(c);
+	crypt_wipe(part_key, sizeof part_key);
 }
 
 int aead_open(const uint8_t key[static KEY_BYTES], const uint8_t salt[static 16], uint64_t seq, const void *ad, size_t adn,
