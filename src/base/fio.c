@@ -125,13 +125,13 @@ static int os_free_bytes(void *ctx, int dir, uint64_t *bytes)
 	return 0;
 }
 
-static void os_cool(void *ctx, int dir, const char *path)
+static void os_cool(void *ctx, int dir, const char *path, uint64_t off, uint64_t n)
 {
 	(void)ctx;
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	(void)!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	(void)!posix_fadvise(fd, (off_t)off, (off_t)n, POSIX_FADV_DONTNEED);
 	close(fd);
 }
 

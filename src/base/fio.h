@@ -39,8 +39,9 @@ struct fio {
 	/* Calls each() with every name but . and .. in no order; stops when it returns false. */
 	int (*list)(void *ctx, int dir, bool (*each)(void *arg, const char *name), void *arg);
 	int (*free_bytes)(void *ctx, int dir, uint64_t *bytes);	/* what an unprivileged writer may still use */
-	/* A hint: nobody will read this file soon, the kernel needn't keep its synced bytes in memory.  Changes no byte. */
-	void (*cool)(void *ctx, int dir, const char *path);
+	/* A hint: nobody will read these bytes soon, the kernel needn't keep what of them is synced in memory.  n 0: to the end.
+	 * Changes none. */
+	void (*cool)(void *ctx, int dir, const char *path, uint64_t off, uint64_t n);
 	/* The file's first n bytes (n > 0), to be read only; NULL with errno.  May be NULL itself: then files are read. */
 	const void *(*map)(void *ctx, int fd, size_t n);
 };

@@ -547,9 +547,9 @@ static int sim_free_bytes(void *ctx, int dir, uint64_t *bytes)
 	return 0;
 }
 
-static void sim_cool(void *ctx, int dir, const char *path)
+static void sim_cool(void *ctx, int dir, const char *path, uint64_t off, uint64_t n)
 {
-	(void)ctx, (void)dir, (void)path;
+	(void)ctx, (void)dir, (void)path, (void)off, (void)n;
 }
 
 /* ---- for tests ------------------------------------------------------------------------------------------------ */

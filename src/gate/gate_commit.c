@@ -16,7 +16,7 @@
 #include "gate/inside.h"
 
 enum { REST_MS = 200, SAY_AGAIN_US = 1000000, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000,
-       GATHER_US = 4000 };
+       GATHER_US = 2000 };
 
 static void on_segment(struct log_writer *w, const uint8_t salt[static 16], void *arg)
 {

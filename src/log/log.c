@@ -60,6 +60,9 @@ struct log_writer {
 	bool salted;		/* salt is chosen for the segment that the next batch goes to */
 	bool announced;		/* on_segment was called for it */
 
+	uint64_t cooling;	/* the segment that memory is letting go of, up to `cooled` */
+	uint64_t cooled;
+
 	uint64_t durable;	/* the last number published */
 	struct buf batch;
 	size_t frame_at;	/* in batch: the frame that log_append_begin began */
@@ -165,16 +168,26 @@ static int segment_create(struct log_writer *w, int64_t now_us, struct err *err)
 
 /*
  * With a backlog, memory fills with segments that nobody will read for a while.  What a reader is likely to want is the
- * newest one and the one before it; the rest can be read from the disk again.
+ * newest one and the one before it; the rest can be read from the disk again.  The third is let go of while the newest
+ * fills, a piece for a piece: all at once it would hold up a commit for longer than the disk does.
  */
 static void cool_backlog(struct log_writer *w)
 {
-	enum { WARM = 2 };
+	enum { WARM = 2, PIECE = 1 << 20 };
 	char name[LOG_NAME];
 	if (w->parts_len <= WARM)
 		return;
-	segment_name(w->parts[w->parts_len - 1 - WARM].first_seq, name);
-	w->io->cool(w->io->ctx, w->dir, name);
+	const struct part *p = &w->parts[w->parts_len - 1 - WARM];
+	if (p->first_seq != w->cooling) {
+		w->cooling = p->first_seq;
+		w->cooled = 0;
+	}
+	if (w->size < w->cooled + PIECE || w->cooled >= p->bytes)
+		return;
+	segment_name(p->first_seq, name);
+	bool rest = w->size + PIECE >= w->limits.segment_bytes;
+	w->io->cool(w->io->ctx, w->dir, name, w->cooled, rest ? 0 : w->size - w->cooled);
+	w->cooled = rest ? p->bytes : w->size;
 }
 
 /*
@@ -272,11 +285,8 @@ static int check_reserve(struct log_writer *w, struct err *err)
 
 static int batch_write(struct log_writer *w, struct err *err)
 {
-	if (w->fd < 0) {
-		if (segment_create(w, clock_now_us(), err) < 0)
-			return -1;
-		cool_backlog(w);
-	}
+	if (w->fd < 0 && segment_create(w, clock_now_us(), err) < 0)
+		return -1;
 	if (fio_write_all(w->io, w->fd, w->batch.data, w->batch.len, w->size) < 0)
 		return err_sys(err, "log: write");
 	if (w->io->sync(w->io->ctx, w->fd) < 0)
@@ -314,6 +324,7 @@ int log_commit(struct log_writer *w, struct err *err)
 	w->durable += w->batch_frames;
 	batch_drop(w);
 	atomic_store_explicit(&w->mark->durable, w->durable, memory_order_release);
+	cool_backlog(w);
 	return 0;
 }
 
