@@ -325,11 +325,12 @@ static struct span describe(struct plan *p, const struct act *a)
 
 static struct span category_of(struct plan *p, const struct act *a)
 {
-	if (a->rule && a->rule->category.len)
-		return a->rule->category;
-	if (a->slot && a->slot->category)
-		return copy(p, (struct span){a->slot->category, strlen(a->slot->category)});
-	return (struct span){"", 0};
+	struct buf b;
+	buf_init(&b, 0);
+	category_left(a, &b);
+	struct span s = copy(p, (struct span){b.data ? (const char *)b.data : "", b.len});
+	buf_release(&b);
+	return s;
 }
 
 static bool act_leaves(const struct act *a)

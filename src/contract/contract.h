@@ -63,10 +63,13 @@ struct plan_leaf {
 	enum object_kind kind;
 	struct span path;	/* "properties.$browser" */
 	struct span what;	/* the action in words: "keep", "truncate: hour", "identity: pseudonym" */
-	struct span category;
+	struct span category;	/* of what leaves, after the action: "user.contact.email.domain"; empty when nobody said */
 	bool from_adapter;	/* a protocol slot rather than a rule of the contract */
 };
 size_t plan_leaves(const struct plan *p, const struct plan_leaf **out);
+
+/* True for the category of a value that an action made less of: "user.contact.email.domain", "user.device.range". */
+bool category_reduced(struct span category);
 
 /* True when everything that `now` lets out, `then` let out too (same leaves, actions no wider, identity no wider). */
 bool plan_within(const struct plan *now, const struct plan *then);

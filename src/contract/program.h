@@ -28,6 +28,9 @@ struct act {
 	int64_t max;
 };
 
+/* Appends the category of what leaves where this act stands; nothing when it has none. */
+void category_left(const struct act *a, struct buf *out);
+
 struct node;
 struct child {
 	uint64_t head, tail;	/* first eight bytes of the key; the second eight, or a hash of the rest of a long one */

@@ -243,13 +243,13 @@ static void fields_are_counted_by_source_and_category(void **state)
 	rig_make(&r);
 	rig_start(&r);
 	assert_int_equal(track(&r, "[" EVENT("web-token", ",\"plan\":\"plus\",\"secret\":\"x\"") "," EVENT("web-token", "") "]"), 200);
-	assert_int_equal(metric(&r, LEFT("web", "user.unique_id")), 2);		/* distinct_id */
+	assert_int_equal(metric(&r, LEFT("web", "user.unique_id.pseudonymous")), 2);		/* distinct_id */
 	assert_int_equal(metric(&r, LEFT("web", "uncategorised")), 1);	/* plan: its rule names no category */
 	assert_int_equal(metric(&r, HELD("web")), 1);		/* secret, and neither token nor containers */
 	/* a dropped object leaves nothing and is held back whole; a stranger's isn't counted at all */
 	assert_int_equal(track(&r, "{\"event\":\"other\",\"properties\":{\"token\":\"web-token\",\"plan\":\"plus\"}}"), 200);
 	assert_int_equal(track(&r, EVENT("stranger", ",\"plan\":\"plus\"")), 403);
-	assert_int_equal(metric(&r, LEFT("web", "user.unique_id")), 2);
+	assert_int_equal(metric(&r, LEFT("web", "user.unique_id.pseudonymous")), 2);
 	assert_int_equal(metric(&r, HELD("web")), 1 + 4);
 	assert_int_equal(metric(&r, "weir_source_events_total{vendor=\"mixpanel\",source=\"web\"}"), 3);
 	rig_stop(&r);

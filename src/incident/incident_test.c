@@ -159,6 +159,7 @@ static void proposals(void **state)
 		{{"user.name", "user.contact.email"}, 8},			/* the Mixpanel record: 1 x 1 + 0.5 + 0.5 */
 		{{"user.name", "user.contact.email", "user.location.imprecise"}, 12},
 		{{"user.unique_id.pseudonymous"}, 5},
+		{{"user.name", "user.contact.email.domain"}, 6},		/* a host is no address */
 		{{"user.health_and_medical", "user.name", "user.contact.email"}, 20},
 		{{NULL}, 5},
 	};

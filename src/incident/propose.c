@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contract/contract.h"
 #include "incident/private.h"
 
 static bool under(const char *category, const char *prefix)
@@ -11,7 +12,10 @@ static bool under(const char *category, const char *prefix)
 	return strncmp(category, prefix, n) == 0 && (category[n] == 0 || category[n] == '.');
 }
 
-/* Ease of identification by what was exposed (facts B3): the best identifier, and the pairs that are worse together. */
+/*
+ * Ease of identification by what was exposed (facts B3): the best identifier, and the pairs that are worse together.  The
+ * host of an e-mail address or a shortened IP address leads to nobody, so what was reduced doesn't count here.
+ */
 static const struct {
 	const char *category, *with;	/* with: also there, or NULL */
 	uint8_t ei;
@@ -28,7 +32,7 @@ static bool has(const json_t *categories, const char *prefix)
 	const json_t *c;
 	json_array_foreach(categories, i, c) {
 		const char *name = json_string_value(json_object_get(c, "category"));
-		if (name && under(name, prefix))
+		if (name && under(name, prefix) && !category_reduced((struct span){name, strlen(name)}))
 			return true;
 	}
 	return false;
