@@ -1,0 +1,329 @@
+/* Names of members to categories.  The rule of the match stands in catalog/detectors/fields.yaml. */
+#include "detect/fields.h"
+
+#include <string.h>
+#include <utf8proc.h>
+
+#include "detect/fields_rows.h"
+
+enum {
+	WORDS_MAX = 32,		/* of a path; of a longer one the last */
+	SEGMENTS = 4,		/* the last and its parents */
+	WORD_BYTES = 48,	/* a longer word is nobody's */
+	NAME_WORDS = 5,
+	TEXT_BYTES = WORDS_MAX * (WORD_BYTES + 1),
+};
+
+struct path_word {
+	uint16_t at, len;	/* in text */
+	uint16_t bits;
+	uint8_t segment;	/* counted from the front */
+	bool number;
+};
+
+struct path_words {
+	struct path_word v[WORDS_MAX];
+	unsigned n, segments;
+	char text[TEXT_BYTES];
+	size_t len;
+};
+
+/* ---- the tables -------------------------------------------------------------------------------------------------- */
+
+static uint32_t hash_of(const char *s, size_t n)	/* script/fields has the same */
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)s[i]) * 16777619u;
+	return h ^ h >> 15;
+}
+
+static const struct field_word *word_of(const char *s, size_t n)
+{
+	for (unsigned at = hash_of(s, n) & field_words_mask; field_words[at].word; at = (at + 1) & field_words_mask)
+		if (strncmp(field_words[at].word, s, n) == 0 && field_words[at].word[n] == 0)
+			return &field_words[at];
+	return NULL;
+}
+
+/* ---- words ------------------------------------------------------------------------------------------------------- */
+
+enum class { BETWEEN, DIGIT, UPPER, LOWER, MARK };
+
+static enum class class_of(utf8proc_int32_t c)
+{
+	if (c < 0x80)
+		return c >= '0' && c <= '9' ? DIGIT : c >= 'a' && c <= 'z' ? LOWER : c >= 'A' && c <= 'Z' ? UPPER : BETWEEN;
+	switch (utf8proc_category(c)) {
+	case UTF8PROC_CATEGORY_LU:
+	case UTF8PROC_CATEGORY_LT:
+		return UPPER;
+	case UTF8PROC_CATEGORY_LL:
+	case UTF8PROC_CATEGORY_LM:
+	case UTF8PROC_CATEGORY_LO:
+		return LOWER;
+	case UTF8PROC_CATEGORY_ND:
+		return DIGIT;
+	case UTF8PROC_CATEGORY_MN:
+	case UTF8PROC_CATEGORY_CF:	/* a soft hyphen, a zero-width space: no border */
+		return MARK;
+	default:
+		return BETWEEN;
+	}
+}
+
+/* Small letters without accents, at the end of p->text; 0: too long, or not UTF-8. */
+static size_t fold(struct path_words *p, const char *s, size_t n)
+{
+	enum { POINTS = 4 * WORD_BYTES };
+	const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK | UTF8PROC_IGNORE;
+	utf8proc_int32_t points[POINTS];
+	utf8proc_uint8_t *out = (utf8proc_uint8_t *)p->text + p->len;
+	size_t len = 0;
+	if (n > WORD_BYTES)
+		return 0;
+	bool ascii = true;
+	for (size_t i = 0; i < n; i++) {
+		ascii &= (uint8_t)s[i] < 0x80;
+		out[i] = (utf8proc_uint8_t)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] | 0x20 : s[i]);
+	}
+	if (ascii)
+		return n;
+	utf8proc_ssize_t k = utf8proc_decompose((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, points, POINTS, how);
+	if (k < 0 || k > POINTS)
+		return 0;
+	for (utf8proc_ssize_t i = 0; i < k; i++) {
+		static const struct {
+			utf8proc_int32_t from, to;
+		} bare[] = {{0x142, 'l'}, {0xf8, 'o'}, {0x111, 'd'}, {0x131, 'i'}};	/* no accent that could be taken off */
+		for (size_t b = 0; b < sizeof bare / sizeof *bare; b++)
+			if (points[i] == bare[b].from)
+				points[i] = bare[b].to;
+		if (len + 4 > WORD_BYTES)
+			return 0;
+		len += (size_t)utf8proc_encode_char(points[i], out + len);
+	}
+	return len;
+}
+
+/* A word's singular, or the word as it stands. */
+static uint16_t bits_of(const char *s, size_t *n)
+{
+	const struct field_word *w = NULL;
+	for (size_t cut = 1; !w && cut <= 2 && *n >= 2 + cut && s[*n - 1] == 's' && (cut == 1 || s[*n - 2] == 'e'); cut++)
+		if ((w = word_of(s, *n - cut)))
+			*n -= cut;
+	if (!w)
+		w = word_of(s, *n);
+	return w ? w->bits : 0;
+}
+
+static void add_word(struct path_words *p, const char *s, size_t n, bool number)
+{
+	if (p->len + WORD_BYTES > sizeof p->text)	/* a very long path: what was before doesn't count */
+		p->n = 0, p->len = 0;
+	size_t len = fold(p, s, n);
+	if (p->n == WORDS_MAX) {	/* the front is the least that matters */
+		memmove(p->v, p->v + 1, (WORDS_MAX - 1) * sizeof *p->v);
+		p->n--;
+	}
+	struct path_word *w = &p->v[p->n++];
+	*w = (struct path_word){.at = (uint16_t)p->len, .segment = (uint8_t)p->segments, .number = number};
+	w->bits = number ? 0 : bits_of(p->text + p->len, &len);
+	w->len = (uint16_t)len;
+	p->len += len;
+}
+
+/*
+ * Where the word that starts at s ends: at a border of kinds, at a hump ("userId", "IPAddress": the last capital belongs to
+ * what follows), but not before the s of a plural ("userIDs").
+ */
+static size_t word_end(const char *s, size_t n)
+{
+	utf8proc_int32_t c;
+	enum class was = BETWEEN;
+	size_t capitals = 0, last = 0;
+	for (size_t i = 0; i < n;) {
+		utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(n - i), &c);
+		enum class is = k > 0 ? class_of(c) : BETWEEN;
+		if (is == MARK && was != BETWEEN) {
+			i += (size_t)k;
+			continue;
+		}
+		if (is == BETWEEN || is == MARK || (was != BETWEEN && (was == DIGIT) != (is == DIGIT)))
+			return i;
+		if (is == UPPER && was == LOWER)
+			return i;
+		bool plural = s[i] == 's' && (i + 1 == n || class_of((uint8_t)s[i + 1] & 0x7f) != LOWER);
+		if (is == LOWER && was == UPPER && capitals > 1 && !plural)
+			return last;
+		capitals = is == UPPER ? capitals + 1 : capitals;
+		last = i;
+		was = is;
+		i += (size_t)k;
+	}
+	return n;
+}
+
+/* Segments end at a dot and around brackets; dots and brackets inside of ["quotes"] are only borders of words. */
+static void cut(struct path_words *p, const char *s, size_t n)
+{
+	bool quoted = false;
+	p->n = p->segments = 0;
+	p->len = 0;
+	for (size_t i = 0; i < n;) {
+		size_t len = word_end(s + i, n - i);
+		if (len) {
+			bool digits = s[i] >= '0' && s[i] <= '9';
+			if (!digits || quoted || !i || s[i - 1] != '[')	/* the place in an array is no word */
+				add_word(p, s + i, len, digits);
+			i += len;
+			continue;
+		}
+		if (s[i] == '"' && (quoted ? i + 1 < n && s[i + 1] == ']' : i && s[i - 1] == '['))
+			quoted = !quoted;
+		if (!quoted && (s[i] == '.' || s[i] == '[') && p->n && p->v[p->n - 1].segment == p->segments && p->segments < UINT8_MAX)
+			p->segments++;
+		i++;
+	}
+}
+
+/* ---- the match --------------------------------------------------------------------------------------------------- */
+
+struct match {
+	const struct field_row *row;
+	unsigned when;
+};
+
+/* Of names that fit the same words: groups in their order, then what stands alone, then the rest. */
+static unsigned rank(unsigned when)
+{
+	return when >= NAME_GROUP0 ? when - NAME_GROUP0 : 100 - when;
+}
+
+/* Is the word before `from` of this group?  Tails and numbers between don't count, nor where segments begin. */
+static bool behind(const struct path_words *p, unsigned from, unsigned group)
+{
+	for (unsigned i = from; i > 0; i--) {
+		const struct path_word *w = &p->v[i - 1];
+		if (w->bits & WORD_GROUP0 << group)
+			return true;
+		if (!w->number && !(w->bits & (WORD_TAIL | WORD_ROLE)))
+			return false;
+	}
+	return false;
+}
+
+/* Nothing but numbers beside it in its segment; a tail can't say it all behind a name. */
+static bool alone(const struct path_words *p, unsigned from, unsigned to)
+{
+	unsigned segment = p->v[to - 1].segment;
+	bool tail = to - from == 1 && p->v[from].bits & WORD_TAIL;
+	if (p->v[from].segment != segment)
+		return false;
+	for (unsigned i = 0; i < p->n; i++) {
+		bool passes = p->v[i].number || (i >= from && i < to) || (tail && p->v[i].bits & WORD_TAIL);
+		if (!passes && (p->v[i].segment == segment || (tail && i < from)))
+			return false;
+	}
+	return true;
+}
+
+/* What stands before it in its segment doesn't say that it is about the thing rather than the thing ("is", "num"). */
+static bool headless(const struct path_words *p, unsigned from)
+{
+	for (unsigned i = from; i > 0 && p->v[i - 1].segment == p->v[from].segment; i--)
+		if (p->v[i - 1].bits & WORD_HEAD)
+			return false;
+	return true;
+}
+
+static bool fits(const struct path_words *p, const struct field_name *n, unsigned from, unsigned to, unsigned seen)
+{
+	const struct field_row *r = &field_rows[n->row];
+	if (n->when == NAME_ALONE && !alone(p, from, to))
+		return false;
+	if (n->when == NAME_SAME && p->v[from].segment != p->v[to - 1].segment)
+		return false;
+	if (n->when >= NAME_GROUP0 && !behind(p, from, n->when - NAME_GROUP0) &&
+	    !(seen & FIELD_OF_PERSON && n->when == NAME_GROUP0 + GROUP_PERSON && alone(p, from, to)))
+		return false;
+	if (seen & (FIELD_SAW_TEXT | FIELD_SAW_NUMBER | FIELD_SAW_FLAG))
+		switch (r->of) {
+		case FIELD_OF_ANY:
+			break;
+		case FIELD_OF_DATA:
+			if (!(seen & (FIELD_SAW_TEXT | FIELD_SAW_NUMBER)))
+				return false;
+			break;
+		case FIELD_OF_TEXT:
+			if (!(seen & FIELD_SAW_TEXT))
+				return false;
+			break;
+		case FIELD_OF_NUMBER:
+			if (!(seen & FIELD_SAW_NUMBER))
+				return false;
+			break;
+		}
+	return headless(p, from);
+}
+
+/* The row that words [from, to) name. */
+static void look_up(const struct path_words *p, unsigned from, unsigned to, unsigned seen, struct match *best)
+{
+	char name[NAME_WORDS * (WORD_BYTES + 1)];
+	size_t len = 0;
+	for (unsigned i = from; i < to; i++) {
+		const struct path_word *w = &p->v[i];
+		if (w->len == 0)
+			return;
+		if (i > from)
+			name[len++] = ' ';
+		memcpy(name + len, p->text + w->at, w->len);
+		len += w->len;
+	}
+	for (unsigned at = hash_of(name, len) & field_names_mask; field_names[at].words; at = (at + 1) & field_names_mask) {
+		const struct field_name *n = &field_names[at];
+		if (strncmp(n->words, name, len) != 0 || n->words[len] || !fits(p, n, from, to, seen))
+			continue;
+		if (!best->row || rank(n->when) < rank(best->when))
+			*best = (struct match){&field_rows[n->row], n->when};
+	}
+}
+
+static bool only(const struct path_words *p, unsigned from, unsigned bits)
+{
+	for (unsigned i = from; i < p->n; i++)
+		if (!p->v[i].number && !(p->v[i].bits & bits))
+			return false;
+	return true;
+}
+
+const char *detect_field(const char *path, size_t n, unsigned seen)
+{
+	struct path_words p;
+	struct match best = {0};
+	cut(&p, path, n);
+	if (p.n == 0)
+		return NULL;
+	unsigned last = p.v[p.n - 1].segment, own = p.n, front = 0;
+	while (own > 0 && p.v[own - 1].segment == last)
+		own--;
+	while (p.v[front].segment + (unsigned)SEGMENTS <= last)
+		front++;
+	/* Inside the last segment, or, where that holds nothing but tails, up to its beginning. */
+	for (unsigned to = p.n; to > front && !best.row; to--) {
+		if (!only(&p, to, to <= own ? WORD_TAIL : WORD_TAIL | WORD_ROLE))
+			break;
+		unsigned low = to > NAME_WORDS + front ? to - NAME_WORDS : front;
+		for (unsigned from = low; from < to && !best.row; from++)
+			look_up(&p, from, to, seen, &best);
+	}
+	return best.row ? best.row->category : NULL;
+}
+
+bool detect_category_in(const char *category, const char *of)
+{
+	size_t n = strlen(of);
+	return strncmp(category, of, n) == 0 && (category[n] == 0 || category[n] == '.');
+}
