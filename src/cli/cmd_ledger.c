@@ -8,50 +8,26 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "cli/args.h"
 #include "cli/ask.h"
-#include "cli/cli.h"
 #include "cli/idlist.h"
+#include "cli/ledger_export.h"
+#include "cli/question.h"
 #include "config/config.h"
 #include "config/keys.h"
 #include "crypt/crypt.h"
 #include "keeper/notary.h"
 #include "ledger/ledger.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_VENDOR, OPT_USERS, OPT_FIELDS, OPT_DAY, OPT_WHY, OPT_ID, OPT_ALL };
+enum { ARG_VENDOR = ARG_OWN, ARG_USERS, ARG_FIELDS, ARG_DAY, ARG_WHY, ARG_ID, ARG_ALL, ARG_CLICKHOUSE, ARG_NDJSON };
+#define WITH(x) (1u << ARG_##x)
 
 static const struct opt opts[] = {
-	{"--dir", 0, true, OPT_DIR},	   {"--json", 0, false, OPT_JSON}, {"--vendor", 0, true, OPT_VENDOR}, {"--users", 0, true, OPT_USERS},
-	{"--fields", 0, true, OPT_FIELDS}, {"--day", 0, true, OPT_DAY},	   {"--why", 0, true, OPT_WHY},	      {"--id", 0, true, OPT_ID},
-	{"--all", 0, false, OPT_ALL},
+	ARGS_COMMON,
+	{"--vendor", 0, true, ARG_VENDOR}, {"--users", 0, true, ARG_USERS}, {"--fields", 0, true, ARG_FIELDS}, {"--day", 0, true, ARG_DAY},
+	{"--why", 0, true, ARG_WHY}, {"--id", 0, true, ARG_ID}, {"--all", 0, false, ARG_ALL}, {"--clickhouse", 0, true, ARG_CLICKHOUSE},
+	{"--ndjson", 0, true, ARG_NDJSON},
 };
-
-struct arguments {
-	const char *dir, *vendor, *users, *fields, *day, *why, *id, *word;
-	bool json, all;
-};
-
-static int parse(const struct command *self, int argc, char **argv, struct arguments *a)
-{
-	const char **values[] = {[OPT_DIR] = &a->dir,	    [OPT_VENDOR] = &a->vendor, [OPT_USERS] = &a->users, [OPT_FIELDS] = &a->fields,
-				 [OPT_DAY] = &a->day,	    [OPT_WHY] = &a->why,       [OPT_ID] = &a->id};
-	struct opt_state s;
-	opt_init(&s, argc, argv);
-	for (int k; (k = opt_next(&s, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k == OPT_OPERAND && a->word) {
-			cli_wrong(self, "%s: one word at a time", s.value);
-			return OPT_BAD;
-		}
-		if (k == OPT_OPERAND)
-			a->word = s.value;
-		else if (k == OPT_JSON || k == OPT_ALL)
-			*(k == OPT_JSON ? &a->json : &a->all) = true;
-		else
-			*values[k] = s.value;
-	}
-	return 0;
-}
 
 /* "email=user.contact.email,plan" */
 static json_t *fields_of(const char *list)
@@ -72,35 +48,35 @@ static json_t *fields_of(const char *list)
 }
 
 /* One portion is one record, which may be sent again. */
-static int send(const struct arguments *a, const char *word, json_t *ids, struct err *err)
+static int send(const struct args *a, const char *word, json_t *ids, struct err *err)
 {
 	uint8_t id[16];
 	char hex[33];
 	json_t *answer;
 	crypt_random(id, sizeof id);
 	hex_encode(id, sizeof id, hex);
-	json_t *request = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:O*}", "do", word, "record", hex, "vendor", a->vendor, "day", a->day, "why",
-				    a->why, "ids", ids);
+	json_t *request = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:O*}", "do", word, "record", hex, "vendor",
+				    a->value[ARG_VENDOR], "day", a->value[ARG_DAY], "why", a->value[ARG_WHY], "ids", ids);
 	if (!request)
 		return err_set(err, ERR_INPUT, "an argument isn't UTF-8");
-	if (a->fields)
-		json_object_set_new(request, "fields", fields_of(a->fields));
-	if (ask(a->dir, request, &answer, err) < 0)
+	if (a->value[ARG_FIELDS])
+		json_object_set_new(request, "fields", fields_of(a->value[ARG_FIELDS]));
+	if (ask(a->value[ARG_DIR], request, &answer, err) < 0)
 		return -1;
 	json_decref(answer);
 	return 0;
 }
 
-static int send_all(const struct arguments *a, const char *word, size_t *people, struct err *err)
+static int send_all(const struct args *a, const char *word, size_t *people, struct err *err)
 {
 	struct idlist l;
 	json_t *ids;
 	*people = 0;
-	if (a->all)
+	if (a->value[ARG_ALL])
 		return send(a, word, NULL, err);
-	if (idlist_read(a->users, a->id, &l, err) < 0)
+	if (idlist_read(a->value[ARG_USERS], a->value[ARG_ID], &l, err) < 0)
 		return -1;
-	int r = l.n ? 0 : err_set(err, ERR_INPUT, "%s names nobody", a->users);
+	int r = l.n ? 0 : err_set(err, ERR_INPUT, "%s names nobody", a->value[ARG_USERS]);
 	for (size_t at = 0; r == 0 && (ids = idlist_portion(&l, &at));) {
 		r = send(a, word, ids, err);
 		json_decref(ids);
@@ -113,31 +89,31 @@ static int send_all(const struct arguments *a, const char *word, size_t *people,
 	return r;
 }
 
-static int tell(const struct command *self, const struct arguments *a, const char *word, const char *done)
+static int tell(const struct command *self, const struct args *a, const char *word, const char *done)
 {
 	struct err err;
 	size_t people;
 	if (crypt_init(&err) < 0 || send_all(a, word, &people, &err) < 0)
 		return cli_fail(self->name, &err);
-	if (a->json)
-		printf("{\"vendor\":\"%s\",\"identifiers\":%zu}\n", a->vendor, people);
-	else if (a->all)
-		printf("%s: everybody %s\n", a->vendor, done);
+	if (a->value[ARG_JSON])
+		printf("{\"vendor\":\"%s\",\"identifiers\":%zu}\n", a->value[ARG_VENDOR], people);
+	else if (a->value[ARG_ALL])
+		printf("%s: everybody %s\n", a->value[ARG_VENDOR], done);
 	else
-		printf("%s: %zu identifiers %s\n", a->vendor, people, done);
+		printf("%s: %zu identifiers %s\n", a->value[ARG_VENDOR], people, done);
 	return EXIT_DONE;
 }
 
-static int record(const struct command *self, const struct arguments *a)
+static int record(const struct command *self, const struct args *a)
 {
-	if (!a->vendor || !a->users || !a->fields || a->all)
+	if (!a->value[ARG_VENDOR] || !a->value[ARG_USERS] || !a->value[ARG_FIELDS])
 		return cli_wrong(self, "--vendor VENDOR, --users FILE and --fields A,B are needed");
 	return tell(self, a, "ledger-record", "recorded");
 }
 
-static int deleted(const struct command *self, const struct arguments *a)
+static int deleted(const struct command *self, const struct args *a)
 {
-	if (!a->vendor || !a->why || !a->users == !a->all || a->fields)
+	if (!a->value[ARG_VENDOR] || !a->value[ARG_WHY] || !a->value[ARG_USERS] == !a->value[ARG_ALL])
 		return cli_wrong(self, "--vendor VENDOR, --why TEXT and either --users FILE or --all are needed");
 	return tell(self, a, "ledger-deleted", "marked as deleted by the vendor");
 }
@@ -217,15 +193,15 @@ static int verify_files(const char *given, json_t *damages, struct err *err)
 	return r;
 }
 
-static int status(const struct command *self, const struct arguments *a);
+static int status(const struct command *self, const struct args *a);
 
-static int verify(const struct command *self, const struct arguments *a)
+static int verify(const struct command *self, const struct args *a)
 {
 	struct err err;
 	json_t *damages = json_array();
-	int r = verify_files(a->dir, damages, &err);
+	int r = verify_files(a->value[ARG_DIR], damages, &err);
 	bool whole = r == 0 && json_array_size(damages) == 0;
-	if (r == 0 && !whole && a->json) {
+	if (r == 0 && !whole && a->value[ARG_JSON]) {
 		json_t *j = json_pack("{s:O}", "damages", damages);
 		ask_print(j);
 		json_decref(j);
@@ -236,14 +212,14 @@ static int verify(const struct command *self, const struct arguments *a)
 	return whole ? status(self, a) : EXIT_NO;
 }
 
-static int status(const struct command *self, const struct arguments *a)
+static int status(const struct command *self, const struct args *a)
 {
 	struct err err;
 	json_t *answer, *r;
 	size_t i;
-	if (ask(a->dir, json_pack("{s:s}", "do", "ledger-status"), &answer, &err) < 0)
+	if (ask(a->value[ARG_DIR], json_pack("{s:s}", "do", "ledger-status"), &answer, &err) < 0)
 		return cli_fail(self->name, &err);
-	if (a->json) {
+	if (a->value[ARG_JSON]) {
 		ask_print(answer);
 	} else {
 		printf("whole: every closed day has its checksums and its root\n\n%12lld subjects\n%12lld closed days\n%12lld open days\n",
@@ -262,13 +238,13 @@ static int status(const struct command *self, const struct arguments *a)
 	return EXIT_DONE;
 }
 
-static int rebuild(const struct command *self, const struct arguments *a)
+static int rebuild(const struct command *self, const struct args *a)
 {
 	struct err err;
 	json_t *answer;
-	if (ask(a->dir, json_pack("{s:s}", "do", "ledger-rebuild"), &answer, &err) < 0)
+	if (ask(a->value[ARG_DIR], json_pack("{s:s}", "do", "ledger-rebuild"), &answer, &err) < 0)
 		return cli_fail(self->name, &err);
-	if (a->json)
+	if (a->value[ARG_JSON])
 		ask_print(answer);
 	else
 		printf("made again: %lld\n", number(answer, "rebuilt"));
@@ -276,21 +252,31 @@ static int rebuild(const struct command *self, const struct arguments *a)
 	return EXIT_DONE;
 }
 
-static const struct {
-	const char *word;
-	int (*run)(const struct command *self, const struct arguments *a);
-} words[] = {{"record", record}, {"deleted", deleted}, {"verify", verify}, {"rebuild", rebuild}};
+static int export(const struct command *self, const struct args *a)
+{
+	const char *folder = a->value[ARG_CLICKHOUSE], *file = a->value[ARG_NDJSON];
+	struct err err;
+	if (!folder == !file)
+		return cli_wrong(self, "export takes --clickhouse FOLDER or --ndjson FILE");
+	int r = folder ? ledger_export_to_clickhouse(a->value[ARG_DIR], folder, &err) : ledger_export_to_lines(a->value[ARG_DIR], file, &err);
+	if (r < 0)
+		return asked_fail("ledger export", &err);
+	if (folder && !a->value[ARG_JSON])
+		printf("exported to %s: schema.sql makes the tables, load.sql fills them\n", folder);
+	return EXIT_DONE;
+}
+
+static const struct word words[] = {
+	{.name = "record", .options = WITH(VENDOR) | WITH(USERS) | WITH(ID) | WITH(FIELDS) | WITH(DAY) | WITH(WHY), .run = record},
+	{.name = "deleted", .options = WITH(VENDOR) | WITH(USERS) | WITH(ID) | WITH(ALL) | WITH(DAY) | WITH(WHY), .run = deleted},
+	{.name = "verify", .run = verify},
+	{.name = "rebuild", .run = rebuild},
+	{.name = "export", .options = WITH(CLICKHOUSE) | WITH(NDJSON), .run = export},
+};
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct arguments a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		return k == OPT_HELP ? cli_help(self) : EXIT_USE;
-	for (size_t i = 0; a.word && i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i].word, a.word) == 0)
-			return words[i].run(self, &a);
-	return cli_wrong(self, "record, deleted, verify or rebuild?");
+	return args_words(self, argc, argv, opts, sizeof opts / sizeof *opts, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_ledger = {
@@ -298,6 +284,7 @@ const struct command cmd_ledger = {
 	"usage: weir ledger record --vendor VENDOR --users FILE [--id COLUMN] --fields A,B [--day DAY] [--why TEXT]\n"
 	"       weir ledger deleted --vendor VENDOR (--users FILE [--id COLUMN] | --all) --why TEXT [--day DAY]\n"
 	"       weir ledger verify|rebuild\n"
+	"       weir ledger export (--clickhouse FOLDER | --ndjson FILE)\n"
 	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
 	"  record   data that reached the vendor by an export, a database, a help desk: one [KIND:]ID a line (or --id, as\n"
@@ -306,6 +293,8 @@ const struct command cmd_ledger = {
 	"  verify   reads every file and names all the damage, by file and bytes; else says how the ledger stands.  Whether\n"
 	"           it is still what was recorded, `weir audit verify` says\n"
 	"  rebuild  makes everything again that is derived: what months, and all closed days, add up to\n"
+	"  export   everything, for other engines: FOLDER is made, with tables in RowBinary (a chunk of identifiers is a groupBitmap),\n"
+	"           schema.sql and load.sql; FILE (- for standard output) gets the same as lines of JSON\n"
 	"\n"
 	"Exit status: 0 done; 1 verify: the ledger is damaged; 2 wrong use or list;\n"
 	"3 own fault.\n",

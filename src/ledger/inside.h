@@ -402,6 +402,10 @@ int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *b
 int fold_link(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err);
 void fold_release(struct ledger *l);
 
+/* ---- for other engines (export.c) ------------------------------------------------------------------------------------- */
+
+void ledger_bitmap_state(const struct container *c, struct buf *b);	/* ClickHouse's groupBitmap of its ids */
+
 /* ---- who is affected (blast.c) ---------------------------------------------------------------------------------------- */
 
 struct question {

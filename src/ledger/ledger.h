@@ -148,6 +148,27 @@ bool ledger_word(const char *word, bool *writes);
 int ledger_ask(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer,
 	       struct err *err) LEDGER_CHECKED;
 
+/* ---- for other engines (export.c) --------------------------------------------------------------------------------------- */
+
+enum ledger_table { LEDGER_CHUNK, LEDGER_EVENTS, LEDGER_SET, LEDGER_FIELD, LEDGER_SUBJECT, LEDGER_PERSON, LEDGER_RECORD, LEDGER_TABLES };
+extern const struct ledger_table_info {
+	const char *name, *columns, *engine;	/* ClickHouse's words */
+} ledger_tables[LEDGER_TABLES];
+struct ledger_sink {
+	int (*put)(void *arg, enum ledger_table t, const void *p, size_t n, struct err *err);	/* more bytes of a table; -1 ends it */
+	void *arg;
+};
+/*
+ * Everything in the ledger.  Generation 65535 is what of a day isn't closed.  Every identifier of whoever has more than one is in
+ * weir_person; `person` is one of them.
+ *   _clickhouse  each table in RowBinary: a row of weir_chunk is a set's ids of one day in one range of 65,536, as a groupBitmap
+ *   _lines       NDJSON, whatever the table: {"set", "kind", "vendor"|"name", "over_approximate", "fields": [{path, category}]},
+ *                {"day", "generation", "set", "events"}, {"person": [subjects]}, {"day", "generation", "record", "what", "at",
+ *                "vendor", "who", "why"}, {"day", "generation", "set", "subjects": [..]}
+ */
+int ledger_export_clickhouse(struct ledger *l, const struct ledger_sink *to, struct err *err) LEDGER_CHECKED;
+int ledger_export_lines(struct ledger *l, const struct ledger_sink *to, struct err *err) LEDGER_CHECKED;
+
 /*
  * In another process: the same request as {"do": WORD, ...}; steward -> keeper `ask {id, request}`, answered by
  * `answer {id, answer}`; answer is what the control socket would say ({"ok": true, ...} or a refusal).

@@ -209,6 +209,44 @@ static void test_steps_agree_with_single_bits(void **state)
 	}
 }
 
+/* What ClickHouse 26.5 writes for groupBitmapState(number * step + 65536) of so many numbers: its first bytes, and how many. */
+static void test_bitmap_states_are_as_clickhouse_writes_them(void **state)
+{
+	static const struct {
+		uint32_t n, step;
+		size_t len;
+		const char *begin;
+	} rows[] = {
+		{3, 3, 14, "0003000001000300010006000100"},
+		{32, 3, 130, "0020000001000300010006000100090001000c0001000f00"},
+		{33, 3, 84, "01523a300000010000000100200010000000000003000600"},
+		{5000, 3, 8211, "0190403a3000000100000001008713100000004992244992"},
+		{1000, 1, 17, "010f3b300000010100e70301000000e703"},
+		{20000, 2, 8211, "0190403a3000000100000001001f4e10000000555555555555"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t words[CHUNK_WORDS] = {0};
+		struct buf spelled, out;
+		struct container c;
+		size_t size;
+		const char *why;
+		char hex[2 * 26 + 1];
+		for (uint32_t k = 0; k < rows[i].n; k++)
+			words[k * rows[i].step / 64] |= UINT64_C(1) << k * rows[i].step % 64;
+		buf_init(&spelled, 0);
+		buf_init(&out, 0);
+		container_write(&spelled, 0, 1, words);
+		assert_int_equal(container_read(spelled.data, spelled.len, &c, &size, &why), 0);
+		ledger_bitmap_state(&c, &out);
+		assert_int_equal(out.len, rows[i].len);
+		hex_encode(out.data, strlen(rows[i].begin) / 2, hex);
+		assert_string_equal(hex, rows[i].begin);
+		buf_release(&spelled);
+		buf_release(&out);
+	}
+}
+
 /* Keys that fall into one bucket, with one tag, differing in the last byte; grown many times over. */
 static void test_the_dictionary_finds_each_key(void **state)
 {
@@ -242,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_containers_hold_what_was_written),
 		cmocka_unit_test(test_other_spellings_are_refused),
 		cmocka_unit_test(test_steps_agree_with_single_bits),
+		cmocka_unit_test(test_bitmap_states_are_as_clickhouse_writes_them),
 		cmocka_unit_test(test_the_dictionary_finds_each_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
