@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/hook.h"
+#include "base/metrics.h"
 #include "base/say.h"
 #include "courier/inside.h"
 
@@ -153,7 +154,7 @@ static void on_queue_drop(struct courier *c, struct message *m)
 	courier_wake(c);
 }
 
-static void metrics_of(struct buf *b, const struct vendor *v)
+static void count_deliveries(struct buf *b, const struct vendor *v)
 {
 	const struct {
 		const char *result;
@@ -162,22 +163,50 @@ static void metrics_of(struct buf *b, const struct vendor *v)
 		    {"retry", v->counts.retry}, {"hold", v->counts.hold}, {"split", v->counts.split}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		buf_addf(b, "weir_delivery_total{vendor=\"%s\",result=\"%s\"} %llu\n", v->name, rows[i].result, (unsigned long long)rows[i].n);
-	buf_addf(b, "weir_queue_events{vendor=\"%s\"} %llu\n", v->name, (unsigned long long)(v->queue_ready ? v->queue.events : 0));
-	buf_addf(b, "weir_queue_bytes{vendor=\"%s\"} %llu\n", v->name, (unsigned long long)(v->queue_ready ? v->queue.bytes : 0));
-	buf_addf(b, "weir_queue_damaged_events_total{vendor=\"%s\"} %llu\n", v->name,
-		 (unsigned long long)((v->queue_ready ? v->queue.damaged : 0) + (v->dead_ready ? v->dead.damaged : 0)));
-	buf_addf(b, "weir_queue_oldest_seconds{vendor=\"%s\"} %lld\n", v->name, (long long)vendor_oldest_seconds(v));
+}
+
+static uint64_t queued_events(const struct vendor *v)
+{
+	return v->queue_ready ? v->queue.events : 0;
+}
+
+static uint64_t queued_bytes(const struct vendor *v)
+{
+	return v->queue_ready ? v->queue.bytes : 0;
+}
+
+static uint64_t damaged_events(const struct vendor *v)
+{
+	return (v->queue_ready ? v->queue.damaged : 0) + (v->dead_ready ? v->dead.damaged : 0);
+}
+
+static uint64_t oldest_seconds(const struct vendor *v)
+{
+	return (uint64_t)vendor_oldest_seconds(v);
 }
 
 static void on_metrics(struct courier *c, struct message *m)
 {
+	static const struct {
+		const char *name, *type, *help;
+		uint64_t (*of)(const struct vendor *v);
+	} families[] = {
+		{"weir_queue_events", "gauge", "Events that wait in the vendor's queue.", queued_events},
+		{"weir_queue_bytes", "gauge", "Bytes of the vendor's queue.", queued_bytes},
+		{"weir_queue_oldest_seconds", "gauge", "Age of the oldest event in the queue.", oldest_seconds},
+		{"weir_queue_damaged_events_total", "counter", "Queued or dead events that can't be read.", damaged_events},
+	};
 	struct buf b;
 	buf_init(&b, 0);
-	buf_adds(&b, "# TYPE weir_delivery_total counter\n# TYPE weir_queue_events gauge\n# TYPE weir_queue_bytes gauge\n"
-		     "# TYPE weir_queue_damaged_events_total counter\n# TYPE weir_queue_oldest_seconds gauge\n# TYPE weir_courier_position gauge\n");
-	buf_addf(&b, "weir_courier_position %llu\n", (unsigned long long)c->outcomes.passed);
+	metrics_single(&b, "weir_courier_position", "gauge", "The last frame of the gate's log that the courier is done with.", c->outcomes.passed);
+	metrics_head(&b, "weir_delivery_total", "counter", "Events by what became of them; retry, hold and split count requests.");
 	for (const struct seat *s = c->seats; s; s = s->next)
-		metrics_of(&b, &s->v);
+		count_deliveries(&b, &s->v);
+	for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+		metrics_head(&b, families[i].name, families[i].type, families[i].help);
+		for (const struct seat *s = c->seats; s; s = s->next)
+			buf_addf(&b, "%s{vendor=\"%s\"} %llu\n", families[i].name, s->v.name, (unsigned long long)families[i].of(&s->v));
+	}
 	answer(c, m->from, "metrics-text", json_pack("{s:O*, s:s}", "id", json_object_get(m->body, "id"), "text", (const char *)b.data));
 	buf_release(&b);
 }

@@ -1,4 +1,5 @@
-/* Prometheus text (exposition format 0.0.4): design section 7.  Labels are vendors' names and our own words. */
+/* What the gate counts. */
+#include "base/metrics.h"
 #include "detect/detect.h"
 #include "gate/inside.h"
 
@@ -39,11 +40,6 @@ void gate_metrics_commit(struct commit_stats *s, int64_t took_us, bool ok, uint6
 static uint64_t get(const _Atomic uint64_t *v)
 {
 	return atomic_load_explicit(v, memory_order_relaxed);
-}
-
-static void head(struct buf *b, const char *name, const char *type, const char *help)
-{
-	buf_addf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static void add(_Atomic uint64_t *to, uint64_t *n)
@@ -99,17 +95,17 @@ static void flow(const struct vendor *v, struct buf *b)
 
 static void flows(struct gate *g, struct buf *b)
 {
-	head(b, "weir_flow_total", "counter", "Fields that left towards a vendor, by source and category.");
+	metrics_head(b, "weir_flow_total", "counter", "Fields that left towards a vendor, by source and category.");
 	for (size_t i = 0; i < g->vendors_len; i++)
 		flow(g->vendors[i], b);
-	head(b, "weir_held_total", "counter", "Fields held back, by source: unnamed, dropped, or of a dropped object.");
+	metrics_head(b, "weir_held_total", "counter", "Fields held back, by source: unnamed, dropped, or of a dropped object.");
 	for (size_t i = 0; i < g->vendors_len; i++) {
 		const struct flow_counts *f = &g->vendors[i]->flow;
 		for (unsigned s = 0; s < atomic_load(&f->sources_len); s++)
 			buf_addf(b, "weir_held_total{vendor=\"%s\",source=\"%s\"} %llu\n", g->vendors[i]->name, f->sources[s],
 				 (unsigned long long)get(&f->held[s]));
 	}
-	head(b, "weir_source_events_total", "counter", "Objects read from a known source.");
+	metrics_head(b, "weir_source_events_total", "counter", "Objects read from a known source.");
 	for (size_t i = 0; i < g->vendors_len; i++) {
 		const struct flow_counts *f = &g->vendors[i]->flow;
 		for (unsigned s = 0; s < atomic_load(&f->sources_len); s++)
@@ -120,7 +116,7 @@ static void flows(struct gate *g, struct buf *b)
 
 static void events(struct gate *g, struct buf *b)
 {
-	head(b, "weir_events_total", "counter", "Objects by outcome; a request refused before it was read counts once.");
+	metrics_head(b, "weir_events_total", "counter", "Objects by outcome; a request refused before it was read counts once.");
 	for (size_t i = 0; i < g->vendors_len; i++)
 		for (size_t k = 0; k < COUNTS; k++) {
 			bool ours = k == COUNT_KEPT || k >= DROP_REASONS;
@@ -130,7 +126,7 @@ static void events(struct gate *g, struct buf *b)
 					 ours ? rows[k].outcome : "dropped", ours ? rows[k].reason : drop_reason_names[k],
 					 (unsigned long long)n);
 		}
-	head(b, "weir_redactions_total", "counter", "What the detectors redacted in kept fields.");
+	metrics_head(b, "weir_redactions_total", "counter", "What the detectors redacted in kept fields.");
 	for (size_t i = 0; i < g->vendors_len; i++)
 		for (size_t t = 0; t < DETECT_TYPES; t++) {
 			uint64_t n = get(&g->vendors[i]->found[t]);
@@ -143,7 +139,7 @@ static void events(struct gate *g, struct buf *b)
 static void commits(const struct commit_stats *s, struct buf *b)
 {
 	uint64_t sum = 0;
-	head(b, "weir_commit_seconds", "histogram", "Write and sync of one batch of the log.");
+	metrics_head(b, "weir_commit_seconds", "histogram", "Write and sync of one batch of the log.");
 	for (size_t i = 0; i < COMMIT_BUCKETS; i++) {
 		sum += get(&s->bucket[i]);
 		buf_addf(b, "weir_commit_seconds_bucket{le=\"%g\"} %llu\n", bounds_us[i] / 1e6, (unsigned long long)sum);
@@ -151,12 +147,6 @@ static void commits(const struct commit_stats *s, struct buf *b)
 	buf_addf(b, "weir_commit_seconds_bucket{le=\"+Inf\"} %llu\n", (unsigned long long)(sum + get(&s->bucket[COMMIT_BUCKETS])));
 	buf_addf(b, "weir_commit_seconds_sum %.6f\n", (double)get(&s->sum_us) / 1e6);
 	buf_addf(b, "weir_commit_seconds_count %llu\n", (unsigned long long)get(&s->count));
-}
-
-static void single(struct buf *b, const char *name, const char *type, const char *help, uint64_t v)
-{
-	head(b, name, type, help);
-	buf_addf(b, "%s %llu\n", name, (unsigned long long)v);
 }
 
 static void http(struct gate *g, struct buf *b)
@@ -168,11 +158,11 @@ static void http(struct gate *g, struct buf *b)
 		limit += get(&l->stats.limit), timeouts += get(&l->stats.timeouts), open += get(&l->stats.open);
 		held += get(&l->stats.held);
 	}
-	single(b, "weir_gate_connections", "gauge", "Open connections.", open);
-	single(b, "weir_gate_connections_total", "counter", "Accepted connections.", accepted);
-	single(b, "weir_gate_requests_total", "counter", "Requests whose framing was sound.", requests);
-	single(b, "weir_gate_body_bytes", "gauge", "Request bodies held in memory.", held);
-	head(b, "weir_gate_refused_total", "counter", "Requests refused below the protocols.");
+	metrics_single(b, "weir_gate_connections", "gauge", "Open connections.", open);
+	metrics_single(b, "weir_gate_accepted_total", "counter", "Accepted connections.", accepted);
+	metrics_single(b, "weir_gate_requests_total", "counter", "Requests whose framing was sound.", requests);
+	metrics_single(b, "weir_gate_body_bytes", "gauge", "Request bodies held in memory.", held);
+	metrics_head(b, "weir_gate_refused_total", "counter", "Requests refused below the protocols.");
 	buf_addf(b, "weir_gate_refused_total{reason=\"syntax\"} %llu\n", (unsigned long long)syntax);
 	buf_addf(b, "weir_gate_refused_total{reason=\"limit\"} %llu\n", (unsigned long long)limit);
 	buf_addf(b, "weir_gate_refused_total{reason=\"timeout\"} %llu\n", (unsigned long long)timeouts);
@@ -184,8 +174,8 @@ void gate_metrics_text(struct gate *g, struct buf *b)
 	events(g, b);
 	flows(g, b);
 	commits(s, b);
-	single(b, "weir_commit_failed_total", "counter", "Batches refused: full or failing disk.", get(&s->failed));
-	single(b, "weir_log_frames_total", "counter", "Frames made durable.", get(&s->frames));
-	single(b, "weir_log_bytes", "gauge", "Bytes of the gate's log on disk.", get(&s->log_bytes));
+	metrics_single(b, "weir_commit_failed_total", "counter", "Batches refused: full or failing disk.", get(&s->failed));
+	metrics_single(b, "weir_log_frames_total", "counter", "Frames made durable.", get(&s->frames));
+	metrics_single(b, "weir_log_bytes", "gauge", "Bytes of the gate's log on disk.", get(&s->log_bytes));
 	http(g, b);
 }

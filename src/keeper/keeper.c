@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/say.h"
 #include "keeper/private.h"
 
@@ -161,24 +162,27 @@ static void on_resolved(struct keeper *k, struct message *m)
 
 static void on_metrics(struct keeper *k, struct message *m)
 {
-	struct copier_stats s = copier_stats(k->copier);
+	const struct copier_stats s = copier_stats(k->copier);
+	const struct {
+		const char *name, *type, *help;
+		uint64_t n;
+	} rows[] = {
+		{"weir_exposures_total", "counter", "Exposures copied from the gate's log.", s.exposures},
+		{"weir_exposure_position", "gauge", "The last frame of the gate's log whose exposures are in the ledger.", s.passed},
+		{"weir_exposure_gaps_total", "counter", "Stretches of the gate's log that were damaged or missing.", s.gaps},
+		{"weir_ledger_subjects", "gauge", "Identifiers that the ledger knows.", k->ledger ? ledger_stats(k->ledger).subjects : 0},
+		{"weir_ledger_damaged", "gauge", "1: the ledger couldn't be opened and answers nothing.", !k->ledger},
+		{"weir_tlog_entries", "gauge", "Leaves of the transparency log.", k->notary ? notary_size(k->notary) : 0},
+		{"weir_tlog_damaged", "gauge", "1: the transparency log couldn't be opened and grows no more.", !k->notary},
+	};
 	struct buf b;
 	buf_init(&b, 0);
-	buf_addf(&b,
-		 "# TYPE weir_exposures_total counter\nweir_exposures_total %llu\n"
-		 "# TYPE weir_exposure_position gauge\nweir_exposure_position %llu\n"
-		 "# TYPE weir_exposure_gaps_total counter\nweir_exposure_gaps_total %llu\n"
-		 "# TYPE weir_ledger_subjects gauge\nweir_ledger_subjects %llu\n"
-		 "# TYPE weir_ledger_damaged gauge\nweir_ledger_damaged %d\n"
-		 "# TYPE weir_tlog_entries gauge\nweir_tlog_entries %llu\n"
-		 "# TYPE weir_tlog_damaged gauge\nweir_tlog_damaged %d\n"
-		 "# TYPE weir_decisions_total counter\n"
-		 "weir_decisions_total{result=\"done\"} %llu\nweir_decisions_total{result=\"failed\"} %llu\n"
-		 "# TYPE weir_vendor_closed gauge\n",
-		 (unsigned long long)s.exposures, (unsigned long long)s.passed, (unsigned long long)s.gaps,
-		 (unsigned long long)(k->ledger ? ledger_stats(k->ledger).subjects : 0), !k->ledger,
-		 (unsigned long long)(k->notary ? notary_size(k->notary) : 0), !k->notary, (unsigned long long)k->decisions,
-		 (unsigned long long)k->refused);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		metrics_single(&b, rows[i].name, rows[i].type, rows[i].help, rows[i].n);
+	metrics_head(&b, "weir_decisions_total", "counter", "Decisions of people and rules, by whether gate and courier confirmed them.");
+	buf_addf(&b, "weir_decisions_total{result=\"done\"} %llu\nweir_decisions_total{result=\"failed\"} %llu\n",
+		 (unsigned long long)k->decisions, (unsigned long long)k->refused);
+	metrics_head(&b, "weir_vendor_closed", "gauge", "1: gate and courier haven't confirmed the vendor's plan, nothing of it passes.");
 	for (size_t i = 0; i < k->told_len; i++)
 		buf_addf(&b, "weir_vendor_closed{vendor=\"%s\"} %d\n", k->told[i].vendor, !k->told[i].open);
 	keeper_send(k, ROLE_STEWARD, "metrics-text",

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/say.h"
 #include "supervisor/child.h"
 
@@ -108,11 +109,12 @@ static void on_metrics(const struct message *m)
 {
 	struct buf b;
 	buf_init(&b, 0);
-	buf_addf(&b,
-		 "# TYPE weir_probes_total counter\nweir_probes_total{result=\"done\"} %llu\nweir_probes_total{result=\"refused\"} %llu\n"
-		 "# TYPE weir_probes_running gauge\nweir_probes_running %zu\n"
-		 "# TYPE weir_probe_last_seconds gauge\nweir_probe_last_seconds %lld\n",
-		 (unsigned long long)prober.done, (unsigned long long)prober.refused, prober.running, (long long)prober.last_at);
+	metrics_head(&b, "weir_probes_total", "counter", "Looks at a host from outside, by whether they ended in a report.");
+	buf_addf(&b, "weir_probes_total{result=\"done\"} %llu\nweir_probes_total{result=\"refused\"} %llu\n",
+		 (unsigned long long)prober.done, (unsigned long long)prober.refused);
+	metrics_single(&b, "weir_probes_running", "gauge", "Looks that are under way.", prober.running);
+	metrics_single(&b, "weir_probe_last_seconds", "gauge", "When the last look ended, Unix time; 0: none since the start.",
+		       (uint64_t)prober.last_at);
 	say_back(m, "metrics-text", json_pack("{s:s}", "text", (const char *)b.data));
 	buf_release(&b);
 }

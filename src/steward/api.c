@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/say.h"
 #include "canary/canary.h"
 #include "steward/desk.h"
@@ -18,25 +19,37 @@ static void reply(struct http_request *rq, int status, const char *type, struct 
 
 static const char plain[] = "text/plain; charset=utf-8";
 
+struct vendor_counts {
+	struct buf flow, not_after;
+};
+
 static bool count_vendor(void *arg, const struct registry_vendor *v)
 {
 	static const char *const flows[] = {"open", "restricted", "suspended", "quarantined"};
-	struct buf *b = arg;
+	struct vendor_counts *c = arg;
 	if (v->life != LIFE_APPROVED)
 		return true;
 	for (int i = 0; i < 4; i++)
-		buf_addf(b, "weir_vendor_flow{vendor=\"%s\",flow=\"%s\"} %d\n", v->vendor, flows[i], (int)registry_flow(v) == i);
+		buf_addf(&c->flow, "weir_vendor_flow{vendor=\"%s\",flow=\"%s\"} %d\n", v->vendor, flows[i], (int)registry_flow(v) == i);
 	if (v->not_after != INT64_MAX)
-		buf_addf(b, "weir_vendor_not_after_seconds{vendor=\"%s\"} %lld\n", v->vendor, (long long)v->not_after);
+		buf_addf(&c->not_after, "weir_vendor_not_after_seconds{vendor=\"%s\"} %lld\n", v->vendor, (long long)v->not_after);
 	return true;
 }
 
 static void add_own(struct steward *s, struct buf *b)
 {
 	struct err err;
-	buf_adds(b, "# TYPE weir_vendor_flow gauge\n");
-	if (registry_vendors(s->registry, count_vendor, b, &err) < 0)
+	struct vendor_counts c;
+	buf_init(&c.flow, 0);
+	buf_init(&c.not_after, 0);
+	if (registry_vendors(s->registry, count_vendor, &c, &err) < 0)
 		buf_adds(b, "# the registry can't be read\n");
+	metrics_head(b, "weir_vendor_flow", "gauge", "1 for the flow that an approved vendor has.");
+	buf_add(b, c.flow.data, c.flow.len);
+	metrics_head(b, "weir_vendor_not_after_seconds", "gauge", "When the vendor's plan ends by itself, Unix time; absent: never.");
+	buf_add(b, c.not_after.data, c.not_after.len);
+	buf_release(&c.flow);
+	buf_release(&c.not_after);
 }
 
 static void add_all(struct steward *s, json_t *answers, struct buf *out)
@@ -45,7 +58,7 @@ static void add_all(struct steward *s, json_t *answers, struct buf *out)
 	json_t *answer;
 	struct buf b;
 	buf_init(&b, 0);
-	buf_adds(&b, "# TYPE weir_process_answers gauge\n");
+	metrics_head(&b, "weir_process_answers", "gauge", "1: the process answered this request for metrics.");
 	for (enum role r = ROLE_SUPERVISOR; r < ROLES; r++)
 		if (r != ROLE_STEWARD)
 			buf_addf(&b, "weir_process_answers{process=\"%s\"} %d\n", role_names[r], json_object_get(answers, role_names[r]) != NULL);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/say.h"
 #include "supervisor/handout.h"
 
@@ -219,12 +220,12 @@ static void on_metrics(struct supervisor *s, struct message *m)
 {
 	struct buf b;
 	buf_init(&b, 0);
-	buf_adds(&b, "# TYPE weir_process_restarts_total counter\n");
+	metrics_head(&b, "weir_process_restarts_total", "counter", "Restarts of a process since the start of Weir.");
 	for (enum role r = ROLE_GATE; r < ROLES; r++)
 		if (s->o->roles >> r & 1)
 			buf_addf(&b, "weir_process_restarts_total{process=\"%s\"} %llu\n", role_names[r],
 				 (unsigned long long)s->procs[r].restarts);
-	buf_adds(&b, "# TYPE weir_process_up gauge\n");
+	metrics_head(&b, "weir_process_up", "gauge", "1: the process is ready and answers the supervisor.");
 	for (enum role r = ROLE_GATE; r < ROLES; r++)
 		if (s->o->roles >> r & 1)
 			buf_addf(&b, "weir_process_up{process=\"%s\"} %d\n", role_names[r], s->procs[r].state == READY && !is_silent(&s->procs[r]));
