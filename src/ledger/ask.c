@@ -78,9 +78,20 @@ json_t *record_json(const struct record *r, int64_t day)
 	char id[33], at[21];
 	hex_encode(r->id, 16, id);
 	clock_format(r->at, at);
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:s}", "record", id, "what", r->what == RECORD_MEASURED ? "measured" : "deleted",
+	static const char *const whats[] = {[RECORD_MEASURED] = "measured", [RECORD_DELETED] = "deleted", [RECORD_RESTRICTED] = "restricted",
+					    [RECORD_RELEASED] = "released"};
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:s}", "record", id, "what", whats[r->what],
 			 "vendor", r->vendor, "day", day_json(day), "at", at, "people",
 			 r->people == UINT32_MAX ? json_null() : json_integer(r->people), "who", r->who, "why", r->why);
+}
+
+static json_t *erased_json(const struct erased *e, int64_t day)
+{
+	char id[33], at[21];
+	hex_encode(e->id, 16, id);
+	clock_format(e->at, at);
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:s, s:s}", "record", id, "what", e->forced ? "erased, forced" : "erased", "vendor", "",
+			 "day", day_json(day), "at", at, "people", (json_int_t)e->people, "who", e->who, "why", e->why);
 }
 
 static int ask_status(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
@@ -105,6 +116,8 @@ static int ask_status(struct ledger *l, const json_t *request, struct pseudo *su
 			if (json_array_size(records) > RECORDS_SHOWN)
 				json_array_remove(records, 0);
 		}
+		for (size_t k = 0; k < l->parts[i]->erased_n; k++)
+			json_array_append_new(records, erased_json(&l->parts[i]->erased[k], l->parts[i]->day));
 	}
 	json_object_set_new(answer, "subjects", count_json(s.subjects));
 	json_object_set_new(answer, "combos", count_json(l->combos.n));
@@ -131,6 +144,7 @@ static const struct {
 } words[] = {
 	{"blast", ask_blast},	  {"blast-list", ask_list},	 {"holdings", ask_holdings},	{"subject", ask_subject},
 	{"resolve", ask_resolve}, {"ledger-status", ask_status}, {"ledger-rebuild", ask_rebuild}, {"ledger-record", NULL}, {"ledger-deleted", NULL},
+	{"subject-restrict", NULL}, {"subject-release", NULL}, {"subject-erase", NULL},
 };
 enum { WORDS = sizeof words / sizeof *words };
 
@@ -151,6 +165,8 @@ int ledger_ask(struct ledger *l, const json_t *request, struct pseudo *subject, 
 		*err = l->damage;
 		return -1;
 	}
+	if (ledger_finish_erasing(l, err) < 0)
+		return -1;
 	persons_update(l);
 	for (size_t i = 0; i < WORDS; i++)
 		if (word && words[i].ask && strcmp(words[i].word, word) == 0)

@@ -191,7 +191,11 @@ static int put_counts(struct ledger *l, const struct blast *b, json_t *answer, s
 	json_object_set_new(answer, "people", count_json(persons_count(&l->persons, &b->people)));
 	json_object_set_new(answer, "identifiers", count_json(bits_count(&b->people)));
 	json_object_set_new(answer, "events", count_json(b->events));
+	uint64_t erased, unattested;
 	json_object_set_new(answer, "attested_deleted", count_json(deleted(l, b)));
+	ledger_erased_of(l, b->q.vendor, &erased, &unattested);
+	json_object_set_new(answer, "erased", count_json(erased));
+	json_object_set_new(answer, "erased_unattested", count_json(unattested));
 	json_object_set_new(answer, "over_approximate", json_boolean(b->over_approximate));
 	json_object_set_new(answer, "categories", tally_json(l, b, true));
 	json_object_set_new(answer, "fields", tally_json(l, b, false));
@@ -228,7 +232,6 @@ int ask_blast(struct ledger *l, const json_t *request, struct pseudo *subject, i
 	json_t *jurisdictions = json_array();
 	json_object_set_new(answer, "jurisdictions", jurisdictions);
 	json_object_set_new(answer, "events_undelivered", json_null());	/* the keeper knows, while it runs */
-	json_object_set_new(answer, "erased", json_integer(0));
 	json_object_set_new(answer, "days", days_json(b));
 	json_object_set_new(answer, "declared", declared_json(l, &q));
 	json_object_set_new(answer, "checkpoint", json_null());	/* until there is a transparency log */

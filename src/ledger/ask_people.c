@@ -282,19 +282,26 @@ int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject,
 	json_t *vendors = json_array(), *linked = json_array();
 	while (at < n && !dict_find(&l->dict, keys[at], &id))
 		at++;
+	int restricted = 0;
 	if (at < n) {
 		uint32_t ids_n = persons_of(&l->persons, &id, &ids);
 		r = ledger_subject_history(l, ids, ids_n, vendors, err);
+		restricted = r == 0 ? ledger_restricted(l, id, err) : 0;
 		for (uint32_t i = 0; i < ids_n; i++)
 			if (ids[i] != id)
 				json_array_append_new(linked, subject_json(l, ids[i]));
 	}
+	const struct erased *erased = at < n ? ledger_erased(l, keys[at]) : NULL;
+	for (size_t k = 0; at == n && !erased && k < n; k++)
+		erased = ledger_erased(l, keys[k]);
 	hex_encode(keys[at < n ? at : 0], SUBJECT_BYTES, hex);
 	json_object_set_new(answer, "found", json_boolean(json_array_size(vendors) > 0));
 	json_object_set_new(answer, "kind", json_string(id_kind_names[kind + (at < n ? at : 0)]));
 	json_object_set_new(answer, "subject", json_string(hex));
 	json_object_set_new(answer, "linked", linked);
-	json_object_set_new(answer, "erased", json_false());
+	json_object_set_new(answer, "restricted", json_boolean(restricted > 0));
+	json_object_set_new(answer, "erased", json_boolean(erased));
+	json_object_set_new(answer, "erased_on", erased ? day_json(erased->at / 86400) : json_null());
 	json_object_set_new(answer, "vendors", vendors);
-	return r;
+	return r < 0 || restricted < 0 ? -1 : 0;
 }

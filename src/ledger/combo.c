@@ -73,14 +73,6 @@ static size_t sort_fields(struct field *f, size_t n)
 	return kept;
 }
 
-static void add_text(struct buf *b, const char *s)
-{
-	uint8_t len[2];
-	put_u16(len, (uint16_t)strlen(s));
-	buf_add(b, len, sizeof len);
-	buf_adds(b, s);
-}
-
 static void spell(struct buf *b, enum combo_kind kind, bool whole, const char *name, const struct field *f, size_t n)
 {
 	uint8_t head[6] = {(uint8_t)kind, whole};
@@ -89,8 +81,8 @@ static void spell(struct buf *b, enum combo_kind kind, bool whole, const char *n
 	buf_add(b, head, sizeof head);
 	buf_adds(b, name);
 	for (size_t i = 0; i < n; i++) {
-		add_text(b, f[i].path);
-		add_text(b, f[i].category);
+		spell_text(b, f[i].path);
+		spell_text(b, f[i].category);
 	}
 }
 

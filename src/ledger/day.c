@@ -2,15 +2,18 @@
  * A part of a day in memory, and a closed one as a file.
  *
  * state/ledger/day/YYYY-MM-DD, little-endian:
- *   head, 96 bytes: "WEIRDAY1", u32 version=2, u32 generation, s64 day (since 1970), u32 sets, u32 containers,
- *                   u32 meta_len, u32 dict_n, u32 dict_crc, u32 0, root[32], 0[12], u32 crc32c(the 92 before, meta)
+ *   head, 96 bytes: "WEIRDAY1", u32 version=3, u32 generation, s64 day (since 1970), u32 sets, u32 containers,
+ *                   u32 meta_len, u32 dict_n, u32 dict_crc, u32 0, root[32], salt[12], u32 crc32c(the 92 before, meta)
  *   meta:           sets x { u8 combo_kind, u8 whole, u16 name_len, u16 fields, name, fields x { u16 len, path, u16 len,
  *                   category }, u64 events };
  *                   u32 n, n x { u64 from, u64 to }      source frames counted here
  *                   u32 n, n x { u8 id[16], u8 what, s64 at, u32 people, u16 len, vendor, u16 len, who, u16 len, why }
  *                   u32 n, n x { u16 len, vendor, s64 version, u8 digest[32] }
  *                   u32 n, n x { u32 kind, u32 from, u32 to }     links between identifiers, in order; since version 2
+ *                   u32 n, n x erasure (erase.c), by id; since version 3
  *   containers, by set, then chunk (inside.h); the file ends behind the last.
+ * salt: random, so that a file that is written anew without somebody can't be guessed back from the hash of the old one; zeros in
+ * a roll-up, and before version 3.
  * dict_n and dict_crc: the dictionary as it was, so that a day whose subjects were lost or changed says so.
  */
 #include <stdlib.h>
@@ -18,8 +21,7 @@
 
 #include "ledger/inside.h"
 
-enum { HEAD = DAY_HEAD, VERSION = 2 };
-static const char magic[8] = {'W', 'E', 'I', 'R', 'D', 'A', 'Y', '1'};
+enum { HEAD = DAY_HEAD, VERSION = DAY_VERSION };
 
 /* ---- ranges ----------------------------------------------------------------------------------------------------------- */
 
@@ -87,6 +89,9 @@ void part_release(struct part *p)
 	free(p->used);
 	free(p->links);
 	free(p->link_table.v);
+	for (size_t i = 0; i < p->erased_n; i++)
+		erased_release(&p->erased[i]);
+	free(p->erased);
 	free(p->containers);
 	free(p->counts);
 	fio_view_release(&p->view);
@@ -132,220 +137,18 @@ void part_record(struct part *p, const struct record *r)
 	p->records[p->records_n++] = *r;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------------------- */
-
-static void add_u32(struct buf *b, uint32_t v)
+void part_erased(struct part *p, const struct erased *e)
 {
-	uint8_t p[4];
-	put_u32(p, v);
-	buf_add(b, p, sizeof p);
-}
-
-static void add_u64(struct buf *b, uint64_t v)
-{
-	uint8_t p[8];
-	put_u64(p, v);
-	buf_add(b, p, sizeof p);
-}
-
-static void add_text(struct buf *b, const char *s)
-{
-	uint8_t len[2];
-	put_u16(len, (uint16_t)strlen(s));
-	buf_add(b, len, sizeof len);
-	buf_adds(b, s);
-}
-
-/* By their spelling: two ledgers that hold the same write the same bytes. */
-static int by_key(const void *a, const void *b)
-{
-	const struct buf *x = &(*(const struct set *const *)a)->combo->key, *y = &(*(const struct set *const *)b)->combo->key;
-	size_t n = x->len < y->len ? x->len : y->len;
-	int r = memcmp(x->data, y->data, n);
-	return r ? r : x->len < y->len ? -1 : x->len > y->len;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(((const struct record *)a)->id, ((const struct record *)b)->id, 16);
-}
-
-static int by_use(const void *a, const void *b)
-{
-	const struct used *x = a, *y = b;
-	int r = strcmp(x->vendor, y->vendor);
-	if (r == 0 && x->version != y->version)
-		r = x->version < y->version ? -1 : 1;
-	return r ? r : memcmp(x->digest, y->digest, 32);
-}
-
-static const struct set **sorted_sets(const struct part *p)
-{
-	const struct set **v = xcalloc((size_t)p->sets_n + 1, sizeof *v);
-	for (uint32_t i = 0; i < p->sets_n; i++)
-		v[i] = &p->sets[i];
-	qsort(v, p->sets_n, sizeof *v, by_key);
-	return v;
-}
-
-static void write_records(const struct part *p, struct buf *out)
-{
-	struct record *r = xcalloc(p->records_n + 1, sizeof *r);
-	if (p->records_n)
-		memcpy(r, p->records, p->records_n * sizeof *r);
-	qsort(r, p->records_n, sizeof *r, by_id);
-	add_u32(out, (uint32_t)p->records_n);
-	for (size_t i = 0; i < p->records_n; i++) {
-		buf_add(out, r[i].id, 16);
-		buf_add(out, &r[i].what, 1);
-		add_u64(out, (uint64_t)r[i].at);
-		add_u32(out, r[i].people);
-		add_text(out, r[i].vendor);
-		add_text(out, r[i].who);
-		add_text(out, r[i].why);
-	}
-	free(r);
-}
-
-static void write_links(const struct part *p, struct buf *out)
-{
-	struct link *k = xcalloc(p->links_n + 1, sizeof *k);
-	if (p->links_n)
-		memcpy(k, p->links, p->links_n * sizeof *k);
-	qsort(k, p->links_n, sizeof *k, link_order);
-	add_u32(out, (uint32_t)p->links_n);
-	for (size_t i = 0; i < p->links_n; i++) {
-		add_u32(out, k[i].kind);
-		add_u32(out, k[i].from);
-		add_u32(out, k[i].to);
-	}
-	free(k);
-}
-
-static void write_meta(const struct part *p, const struct set *const *sets, struct buf *out)
-{
-	for (uint32_t i = 0; i < p->sets_n; i++) {
-		buf_add(out, sets[i]->combo->key.data, sets[i]->combo->key.len);
-		add_u64(out, sets[i]->events);
-	}
-	add_u32(out, (uint32_t)p->sources.n);
-	for (size_t i = 0; i < p->sources.n; i++) {
-		add_u64(out, p->sources.v[i].from);
-		add_u64(out, p->sources.v[i].to);
-	}
-	write_records(p, out);
-	struct used *u = xcalloc(p->used_n + 1, sizeof *u);
-	if (p->used_n)
-		memcpy(u, p->used, p->used_n * sizeof *u);
-	qsort(u, p->used_n, sizeof *u, by_use);
-	add_u32(out, (uint32_t)p->used_n);
-	for (size_t i = 0; i < p->used_n; i++) {
-		add_text(out, u[i].vendor);
-		add_u64(out, (uint64_t)u[i].version);
-		buf_add(out, u[i].digest, 32);
-	}
-	free(u);
-	write_links(p, out);
-}
-
-static bool chunk_empty(const uint64_t *w)
-{
-	for (size_t i = 0; i < CHUNK_WORDS; i++)
-		if (w[i])
-			return false;
-	return true;
-}
-
-static struct container *write_containers(const struct part *p, const struct set *const *sets, struct buf *out, uint32_t *n)
-{
-	struct container *v = NULL;
-	size_t start = out->len, size;
-	const char *why;
-	*n = 0;
-	for (uint32_t i = 0; i < p->sets_n; i++)
-		for (size_t k = 0; k < sets[i]->bits.n; k++)
-			if (sets[i]->bits.v[k] && !chunk_empty(sets[i]->bits.v[k])) {
-				container_write(out, i, (uint16_t)k, sets[i]->bits.v[k]);
-				++*n;
-			}
-	v = xcalloc((size_t)*n + 1, sizeof *v);
-	for (uint32_t i = 0; i < *n; i++, start += size)
-		must(container_read(out->data + start, out->len - start, &v[i], &size, &why) == 0);
-	return v;
-}
-
-void day_write(const struct part *p, struct buf *out)
-{
-	uint8_t head[HEAD] = {0};
-	const struct set **sets = sorted_sets(p);
-	uint32_t n;
-	size_t start = out->len;
-	memcpy(head, magic, sizeof magic);
-	put_u32(head + 8, VERSION);
-	put_u32(head + 12, p->generation);
-	put_u64(head + 16, (uint64_t)p->day);
-	put_u32(head + 24, p->sets_n);
-	put_u32(head + 36, p->dict_n);
-	put_u32(head + 40, p->dict_crc);
-	buf_add(out, head, sizeof head);
-	write_meta(p, sets, out);
-	size_t meta = out->len - start - HEAD;
-	struct container *v = write_containers(p, sets, out, &n);
-	put_u32(head + 28, n);
-	put_u32(head + 32, (uint32_t)meta);
-	container_root(v, n, head + 48);
-	memcpy(out->data + start, head, HEAD);
-	put_u32(out->data + start + 92, crc32c(crc32c(0, head, 92), out->data + start + HEAD, meta));
-	free(v);
-	free(sets);
+	p->erased = xrealloc(p->erased, (p->erased_n + 1) * sizeof *p->erased);
+	p->erased[p->erased_n++] = *e;
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
-struct reader {
-	const uint8_t *at, *end;
-	bool bad;
-};
-
-static const uint8_t *take(struct reader *r, size_t n)
-{
-	static const uint8_t zeros[64];
-	if (r->bad || (size_t)(r->end - r->at) < n) {
-		r->bad = true;
-		return n <= sizeof zeros ? zeros : NULL;
-	}
-	r->at += n;
-	return r->at - n;
-}
-
-static uint16_t take_u16(struct reader *r)
-{
-	return get_u16(take(r, 2));
-}
-static uint32_t take_u32(struct reader *r)
-{
-	return get_u32(take(r, 4));
-}
-static uint64_t take_u64(struct reader *r)
-{
-	return get_u64(take(r, 8));
-}
-
-/* Interned; texts hold no NUL. */
-static const char *take_text(struct reader *r, struct combos *c, size_t n)
-{
-	const uint8_t *p = take(r, n);
-	if (r->bad || n > TEXT_MAX_LEN || memchr(p, 0, n)) {
-		r->bad = true;
-		return "";
-	}
-	return combos_text(c, (const char *)p, n);
-}
-
 static const struct combo *take_combo(struct reader *r, struct combos *c)
 {
 	const uint8_t *start = r->at;
-	uint8_t kind = *take(r, 1), whole = *take(r, 1);
+	uint8_t kind = *take_bytes(r, 1), whole = *take_bytes(r, 1);
 	uint16_t name_len = take_u16(r), n = take_u16(r);
 	const char *name = take_text(r, c, name_len);
 	if (r->bad || kind < COMBO_EXPOSURE || kind >= COMBO_KINDS || whole > 1 || (size_t)n * 4 > (size_t)(r->end - r->at)) {
@@ -377,18 +180,10 @@ static void take_sets(struct reader *r, struct combos *c, uint32_t n, struct par
 		s->combo = take_combo(r, c);
 		s->events = take_u64(r);
 		const struct set *a = i ? &out->sets[i - 1] : NULL;
-		if (!r->bad && a && by_key(&a, &(const struct set *){s}) >= 0)
+		if (!r->bad && a && set_order(&a, &(const struct set *){s}) >= 0)
 			r->bad = true;
 		out->sets_n += !r->bad;
 	}
-}
-
-static uint32_t take_count(struct reader *r, size_t size)
-{
-	uint32_t n = take_u32(r);
-	if (!r->bad && (size_t)n * size > (size_t)(r->end - r->at))
-		r->bad = true;
-	return r->bad ? 0 : n;
 }
 
 static void take_rest(struct reader *r, struct combos *c, struct part *out)
@@ -404,21 +199,21 @@ static void take_rest(struct reader *r, struct combos *c, struct part *out)
 	}
 	for (uint32_t n = take_count(r, 35); n-- > 0 && !r->bad;) {
 		struct record x = {0};
-		memcpy(x.id, take(r, 16), 16);
-		x.what = *take(r, 1);
+		memcpy(x.id, take_bytes(r, 16), 16);
+		x.what = *take_bytes(r, 1);
 		x.at = (int64_t)take_u64(r);
 		x.people = take_u32(r);
 		x.vendor = take_text(r, c, take_u16(r));
 		x.who = take_text(r, c, take_u16(r));
 		x.why = take_text(r, c, take_u16(r));
-		if (x.what < RECORD_MEASURED || x.what > RECORD_ARRIVED)
+		if (x.what < RECORD_MEASURED || x.what > RECORD_RELEASED)
 			r->bad = true;
 		part_record(out, &x);
 	}
 	for (uint32_t n = take_count(r, 42); n-- > 0 && !r->bad;) {
 		const char *vendor = take_text(r, c, take_u16(r));
 		int64_t version = (int64_t)take_u64(r);
-		const uint8_t *digest = take(r, 32);
+		const uint8_t *digest = take_bytes(r, 32);
 		if (!r->bad)
 			part_use(out, vendor, version, digest);
 	}
@@ -437,6 +232,17 @@ static void take_links(struct reader *r, struct part *out)
 		if (!good || k->from >= out->dict_n || k->to >= out->dict_n || (out->links_n && link_order(k - 1, k) >= 0))
 			r->bad = true;
 	}
+}
+
+static void take_erased(struct reader *r, struct combos *c, struct part *out)
+{
+	struct erased e;
+	if (!erased_take(r, c, &e) || (out->erased_n && memcmp(out->erased[out->erased_n - 1].id, e.id, sizeof e.id) >= 0)) {
+		erased_release(&e);
+		r->bad = true;
+		return;
+	}
+	part_erased(out, &e);
 }
 
 static int walk_containers(struct reader *r, uint32_t n, struct part *out, struct err *err)
@@ -462,7 +268,7 @@ static int walk_containers(struct reader *r, uint32_t n, struct part *out, struc
 
 static int walk_all(const uint8_t *p, size_t n, struct combos *combos, struct part *out, struct err *err)
 {
-	if (n < HEAD || memcmp(p, magic, sizeof magic) != 0)
+	if (n < HEAD || memcmp(p, day_magic, sizeof day_magic) != 0)
 		return err_set(err, ERR_CORRUPT, "not a day of the ledger");
 	uint32_t version = get_u32(p + 8), meta = get_u32(p + 32);
 	if (version < 1 || version > VERSION)
@@ -475,13 +281,15 @@ static int walk_all(const uint8_t *p, size_t n, struct combos *combos, struct pa
 	out->dict_crc = get_u32(p + 40);
 	struct reader r = {p + HEAD, p + HEAD + meta, get_u32(p + 44) != 0 || out->generation == 0 || out->dict_n > DICT_MAX};
 	static const uint8_t zeros[12];
-	r.bad |= memcmp(p + 80, zeros, sizeof zeros) != 0 || out->day < -1000000 || out->day > 10000000;
+	r.bad |= (version < 3 && memcmp(p + 80, zeros, sizeof zeros) != 0) || out->day < -1000000 || out->day > 10000000;
 	if (!r.bad)
 		take_sets(&r, combos, get_u32(p + 24), out);
 	if (!r.bad)
 		take_rest(&r, combos, out);
 	if (!r.bad && version >= 2)
 		take_links(&r, out);
+	for (uint32_t k = !r.bad && version >= 3 ? take_count(&r, ERASED_LEAST) : 0; k-- > 0 && !r.bad;)
+		take_erased(&r, combos, out);
 	r.bad |= r.at != r.end;
 	if (r.bad || out->sets_n != get_u32(p + 24))
 		return err_set(err, ERR_CORRUPT, "its head is not in form");
@@ -528,6 +336,31 @@ int set_check(const struct part *p, const struct set *s, struct err *err)
 	for (size_t i = 0; i < s->containers_n; i++)
 		if (check_container(p, &s->containers[i], err) < 0)
 			return -1;
+	return 0;
+}
+
+static bool container_touches(const struct container *c, const struct bits *ids)
+{
+	uint64_t words[CHUNK_WORDS] = {0};
+	container_or(c, words);
+	words_best()->and(words, ids->v[c->chunk]);
+	return words_best()->count(words) > 0;
+}
+
+int part_touches(const struct part *p, const struct bits *ids, struct err *err)
+{
+	for (uint32_t i = 0; i < p->links_n; i++)
+		if (bits_has(ids, p->links[i].from) || bits_has(ids, p->links[i].to))
+			return 1;
+	for (size_t i = 0; i < p->containers_n; i++) {
+		struct container *c = &p->containers[i];
+		if (c->chunk >= ids->n || !ids->v[c->chunk])
+			continue;
+		if (check_container(p, c, err) < 0)
+			return -1;
+		if (container_touches(c, ids))
+			return 1;
+	}
 	return 0;
 }
 

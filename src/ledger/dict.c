@@ -52,7 +52,7 @@ void dict_prefetch_key(const struct dict *d, const uint8_t key[static SUBJECT_BY
 	const struct dict_bucket *b = &d->buckets[bucket_of(d, key)];
 	uint8_t tag = tag_of(key);
 	for (int i = 0; i < BUCKET; i++)
-		if (b->tag[i] == tag)
+		if (b->tag[i] == tag && b->id[i] != DICT_GONE)
 			__builtin_prefetch(dict_key(d, b->id[i]));
 }
 
@@ -63,7 +63,7 @@ static bool look(const struct dict *d, const uint8_t *key, struct dict_bucket **
 	for (size_t at = bucket_of(d, key);; at = at + 1 == d->buckets_n ? 0 : at + 1) {
 		struct dict_bucket *b = &d->buckets[at];
 		for (int i = 0; i < BUCKET; i++) {
-			bool here = b->tag[i] == tag && memcmp(dict_key(d, b->id[i]), key, SUBJECT_BYTES) == 0;
+			bool here = b->tag[i] == tag && b->id[i] != DICT_GONE && memcmp(dict_key(d, b->id[i]), key, SUBJECT_BYTES) == 0;
 			if (b->tag[i] && !here)
 				continue;
 			*bucket = b;
@@ -108,7 +108,7 @@ static uint32_t enter_all(struct dict *d, uint32_t from, uint32_t n)
 			dict_prefetch(d, dict_key(d, i + 2 * AHEAD));
 		if (n - i > AHEAD)
 			dict_prefetch_key(d, dict_key(d, i + AHEAD));
-		if (!enter(d, i))
+		if (!bits_has(&d->gone, i) && !enter(d, i))
 			return i;
 	}
 	return n;
@@ -118,6 +118,7 @@ void dict_release(struct dict *d)
 {
 	free(d->keys);
 	free(d->buckets);
+	bits_release(&d->gone);
 	fio_view_release(&d->file);
 	*d = (struct dict){0};
 }
@@ -226,5 +227,87 @@ int dict_sync(struct dict *d, const struct fio *io, int dir, struct err *err)
 		d->crc = crc32c(d->crc, fresh, n);
 		d->synced = d->n;
 	}
+	return r;
+}
+
+/* ---- keys that are taken out ------------------------------------------------------------------------------------------ */
+
+void dict_unlink(struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t id)
+{
+	struct dict_bucket *b;
+	int i;
+	if (d->buckets_n && look(d, key, &b, &i) && b->id[i] == id)
+		b->id[i] = DICT_GONE;	/* the slot stays: a search goes on behind it */
+	bits_set(&d->gone, id);
+}
+
+static uint32_t crc_with(uint8_t key[static SUBJECT_BYTES], uint32_t last)
+{
+	put_u32(key + SUBJECT_BYTES - 4, last);
+	return crc32c(0, key, SUBJECT_BYTES);
+}
+
+/*
+ * Twelve random bytes and the four that give the whole the checksum of the old key, so that what days say of the dictionary
+ * fits as before.  A CRC is affine in each bit, and one-to-one in its last four bytes: 32 equations, solved by elimination.
+ */
+static void replace(uint8_t key[static SUBJECT_BYTES])
+{
+	const uint32_t target = crc32c(0, key, SUBJECT_BYTES);
+	struct {
+		uint32_t effect, bits;	/* on the checksum, of these of the last 32 bits */
+	} row[32];
+	uint32_t last = 0;
+	crypt_random(key, SUBJECT_BYTES);
+	const uint32_t none = crc_with(key, 0);
+	for (int i = 0; i < 32; i++) {
+		row[i].bits = UINT32_C(1) << i;
+		row[i].effect = crc_with(key, row[i].bits) ^ none;
+	}
+	for (uint32_t n = 0, left = target ^ none; n < 32; n++) {
+		const uint32_t top = UINT32_C(1) << (31 - n);
+		uint32_t pivot = n;
+		while (!(row[pivot].effect & top))
+			must(++pivot < 32);
+		uint32_t effect = row[pivot].effect, bits = row[pivot].bits;
+		row[pivot] = row[n];
+		for (uint32_t i = n + 1; i < 32; i++)
+			if (row[i].effect & top) {
+				row[i].effect ^= effect;
+				row[i].bits ^= bits;
+			}
+		if (left & top) {
+			left ^= effect;
+			last ^= bits;
+		}
+	}
+	must(crc_with(key, last) == target);
+}
+
+/* Where the key of a synced id is in memory, unless that is the file itself. */
+static uint8_t *own_copy(struct dict *d, uint32_t id)
+{
+	if (id >= d->file_n)
+		return d->keys[id - d->file_n];
+	return d->file.mapped ? NULL : (uint8_t *)(uintptr_t)d->file.p + (size_t)id * SUBJECT_BYTES;
+}
+
+int dict_forget(struct dict *d, const struct fio *io, int dir, const uint32_t *ids, size_t n, struct err *err)
+{
+	int fd = io->open(io->ctx, dir, "keys", O_RDWR | O_CLOEXEC, 0);
+	bool good = fd >= 0;
+	for (size_t i = 0; i < n && good; i++) {
+		uint8_t key[SUBJECT_BYTES], *own = own_copy(d, ids[i]);
+		must(ids[i] < d->synced);
+		memcpy(key, dict_key(d, ids[i]), sizeof key);
+		replace(key);
+		good = fio_write_all(io, fd, key, sizeof key, (uint64_t)ids[i] * SUBJECT_BYTES) == 0;
+		if (good && own)
+			memcpy(own, key, sizeof key);
+	}
+	good = good && io->sync(io->ctx, fd) == 0;
+	int r = good ? 0 : err_sys(err, "state/ledger/dict/keys");
+	if (fd >= 0)
+		io->close(io->ctx, fd);
 	return r;
 }

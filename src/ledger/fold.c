@@ -386,6 +386,20 @@ static int fold_people(struct ledger *l, struct part *p, const struct record_vie
 	return 0;
 }
 
+/* The newest counts, so within a part one takes the other back. */
+static void fold_restriction(struct ledger *l, struct part *p, const struct record_view *v)
+{
+	bool on = v->r.what == RECORD_RESTRICTED;
+	const struct combo *set = attribute(l, on ? "restricted:yes" : "restricted:no"), *clear = attribute(l, on ? "restricted:no" : "restricted:yes");
+	for (uint32_t i = 0; i < v->r.people; i++) {
+		uint32_t id;
+		if (!dict_find(&l->dict, v->subjects + (size_t)i * SUBJECT_BYTES, &id))
+			continue;	/* erased since */
+		bits_set(&part_set(p, set)->bits, id);
+		bits_clear(&part_set(p, clear)->bits, id);
+	}
+}
+
 static int fold_record(struct ledger *l, const struct log_frame *f, struct err *err)
 {
 	struct record_view v;
@@ -399,7 +413,9 @@ static int fold_record(struct ledger *l, const struct log_frame *f, struct err *
 	v.r.who = combos_text(&l->combos, v.who.at, v.who.len);
 	v.r.why = combos_text(&l->combos, v.why.at, v.why.len);
 	struct part *p = ledger_open_part(l, v.day, f->seq);
-	if (v.r.what != RECORD_ARRIVED && fold_people(l, p, &v, err) < 0)
+	if (v.r.what == RECORD_RESTRICTED || v.r.what == RECORD_RELEASED)
+		fold_restriction(l, p, &v);
+	else if (v.r.what != RECORD_ARRIVED && fold_people(l, p, &v, err) < 0)
 		return -1;
 	part_record(p, &v.r);
 	l->stats.records += v.r.what != RECORD_ARRIVED;
@@ -414,6 +430,8 @@ int fold_frame(struct ledger *l, const struct log_frame *f, struct err *err)
 				  : fold_block(l, get_u64(f->body), f->seq, f->body + 8, f->len - 8, err);
 	if (f->type == LOG_RECORD)
 		return fold_record(l, f, err);
+	if (f->type == LOG_ERASE)
+		return fold_erase(l, f, err);
 	if (f->type == LOG_LINK)
 		return f->len < 8 ? err_set(err, ERR_CORRUPT, "frame %" PRIu64 " is too short", f->seq)
 				  : fold_link(l, get_u64(f->body), f->seq, f->body + 8, f->len - 8, err);

@@ -85,8 +85,9 @@ struct dict {
 	uint32_t room;		/* so many subjects before there must be more buckets */
 	uint32_t synced;	/* in dict/keys, durably */
 	uint32_t crc;		/* of those */
+	struct bits gone;	/* no longer found by their key */
 };
-enum { DICT_MAX = UINT32_MAX - CHUNK_IDS };
+enum { DICT_MAX = UINT32_MAX - CHUNK_IDS, DICT_GONE = UINT32_MAX };
 void dict_release(struct dict *d);
 const uint8_t *dict_key(const struct dict *d, uint32_t id);
 /* It will be asked for soon; the second some time after the first. */
@@ -101,8 +102,34 @@ struct dict_claim {
 };
 /* Reads as many keys as the claims need and checks each. */
 int dict_load(struct dict *d, const struct fio *io, int dir, const struct dict_claim *claims, size_t n, struct err *err);
+/* The key leads nowhere from now on, in memory; added again it gets another id. */
+void dict_unlink(struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t id);
+/*
+ * Random bytes in the place of the keys that were unlinked, durably: what days say of the dictionary still fits.  ids are synced.
+ */
+int dict_forget(struct dict *d, const struct fio *io, int dir, const uint32_t *ids, size_t n, struct err *err);
 /* Appends what isn't there yet; durable. */
 int dict_sync(struct dict *d, const struct fio *io, int dir, struct err *err);
+
+/* ---- spelling (spell.c) ------------------------------------------------------------------------------------------- */
+
+void spell_u16(struct buf *b, size_t v);
+void spell_u32(struct buf *b, uint32_t v);
+void spell_u64(struct buf *b, uint64_t v);
+void spell_text(struct buf *b, const char *s);	/* u16 length, text */
+
+/* What isn't there reads as zeros, and sets bad. */
+struct combos;
+struct reader {
+	const uint8_t *at, *end;
+	bool bad;
+};
+const uint8_t *take_bytes(struct reader *r, size_t n);	/* n > 64: NULL when it isn't there */
+uint16_t take_u16(struct reader *r);
+uint32_t take_u32(struct reader *r);
+uint64_t take_u64(struct reader *r);
+uint32_t take_count(struct reader *r, size_t size);	/* a u32, of things that take at least size bytes each */
+const char *take_text(struct reader *r, struct combos *c, size_t n);	/* interned; without a NUL in it */
 
 /* ---- combos: what a set is about (combo.c) ------------------------------------------------------------------------ */
 
@@ -179,6 +206,8 @@ enum record_what {
 	RECORD_MEASURED = 1,
 	RECORD_DELETED,
 	RECORD_ARRIVED,	/* Weir's own: on that day, everything recorded before `at` had reached the vendor, or never will */
+	RECORD_RESTRICTED,	/* of people, not of a vendor: they are to be erased */
+	RECORD_RELEASED,	/* and aren't after all */
 };
 struct record {
 	uint8_t id[16];
@@ -193,6 +222,26 @@ struct used {		/* contract under which something went */
 	int64_t version;
 	uint8_t digest[32];
 };
+
+/* What stays of people who were erased (erase.c). */
+struct erased {
+	uint8_t id[16];
+	int64_t at;
+	bool forced;		/* without that all vendors attested to have deleted them */
+	uint32_t people;
+	const char *who, *why;	/* interned */
+	uint8_t (*keys)[SUBJECT_BYTES];	/* of all their identifiers */
+	uint32_t keys_n;
+	struct erased_vendor {
+		const char *vendor;	/* interned */
+		uint32_t people, unattested;	/* it had got something of; it hadn't attested to have deleted */
+	} *vendors;
+	uint32_t vendors_n;
+};
+enum { ERASED_LEAST = 41 };
+void erased_spell(const struct erased *e, struct buf *b);
+bool erased_take(struct reader *r, struct combos *c, struct erased *out);	/* release it in every case */
+void erased_release(struct erased *e);
 
 enum link_kind { LINK_SAME = 1, LINK_BELONGS };	/* persons.c */
 struct link {		/* no padding: compared as bytes */
@@ -223,6 +272,8 @@ struct part {
 	struct link *links;	/* none twice; closed: in order */
 	uint32_t links_n, links_cap;
 	struct table link_table;	/* open */
+	struct erased *erased;
+	size_t erased_n;
 	uint64_t first_own;	/* open: the first frame of open/ that it needs */
 	bool deletions;		/* it has a COMBO_DELETED */
 	struct fio_view view;	/* closed: the file */
@@ -232,6 +283,7 @@ struct part {
 	struct container *containers;
 	size_t containers_n;
 	uint32_t dict_n, dict_crc;	/* closed */
+	uint8_t salt[12];	/* to be written */
 };
 void part_release(struct part *p);
 struct set *part_set(struct part *p, const struct combo *c);	/* open; made when it isn't there; until the next call */
@@ -240,9 +292,13 @@ void part_use(struct part *p, const char *vendor, int64_t version, const uint8_t
 void part_record(struct part *p, const struct record *r);
 bool part_link(struct part *p, enum link_kind kind, uint32_t from, uint32_t to);	/* open; true when it is new */
 
-enum { DAY_HEAD = 96 };
-/* dict_n, dict_crc and generation are set. */
-void day_write(const struct part *p, struct buf *out);
+void part_erased(struct part *p, const struct erased *e);	/* taken over */
+
+enum { DAY_HEAD = 96, DAY_VERSION = 3 };
+extern const char day_magic[8];
+/* dict_n, dict_crc, generation and salt are set; without those who are gone (NULL: nobody is).  A closed part is checked. */
+void day_write(const struct part *p, const struct bits *gone, struct buf *out);
+int set_order(const void *a, const void *b);	/* of struct set **: as they stand in a file */
 /*
  * A closed day is opened without reading it: sizes, order and the head's checksum are checked, and the containers are
  * found.  What is in them is checked before it is used, once: by set_check, set_has or part_check.  ERR_CORRUPT says
@@ -256,6 +312,7 @@ void day_write(const struct part *p, struct buf *out);
 int day_walk(struct fio_view *view, struct combos *combos, struct part *out, struct err *err);
 int day_read(uint8_t *bytes, size_t n, struct combos *combos, struct part *out, struct err *err);
 int part_check(const struct part *p, struct err *err);
+int part_touches(const struct part *p, const struct bits *ids, struct err *err);	/* does it say anything of them?  1, 0, -1 */
 int set_check(const struct part *p, const struct set *s, struct err *err);
 int set_has(const struct part *p, const struct set *s, uint32_t id, struct err *err);
 const uint8_t *part_root(const struct part *p);	/* closed; 32 bytes */
@@ -319,6 +376,7 @@ void rollups_load(struct ledger *l);
 void rollups_release(struct ledger *l);
 size_t rollups_check(struct ledger *l, size_t limit);	/* how many were looked at; those that are damaged go */
 void rollup_drop(struct ledger *l, const struct rollup *r);
+int rollups_remove(struct ledger *l, struct err *err);	/* their files too */
 
 /* ---- records of other flows and deletions (record.c) ---------------------------------------------------------------- */
 
@@ -331,6 +389,8 @@ struct record_view {
 	const uint8_t *subjects;	/* r.people x SUBJECT_BYTES, unless everybody */
 };
 int record_parse(const uint8_t *body, size_t n, struct record_view *out, struct err *err);
+/* Restricted, or released: id, at, who, why and keys of e. */
+void record_spell_people(enum record_what what, const struct erased *e, struct buf *body);
 void record_field(const uint8_t **at, struct span *path, struct span *category);
 /* "[KIND:]ID" -> key; the kind is user unless named, "$device:" makes it device.  ERR_INPUT. */
 int subject_key(struct pseudo *subject, const char *id, size_t n, uint8_t out[static SUBJECT_BYTES], struct err *err);
@@ -339,6 +399,14 @@ int subject_key(struct pseudo *subject, const char *id, size_t n, uint8_t out[st
  * one's kind; the others follow in order.
  */
 size_t subject_keys(struct pseudo *subject, const char *id, size_t n, uint8_t (*out)[SUBJECT_BYTES], enum id_kind *first);
+
+/* ---- who was erased (erase.c) ----------------------------------------------------------------------------------------- */
+
+const struct erased *ledger_erased(const struct ledger *l, const uint8_t key[static SUBJECT_BYTES]);	/* the newest, or NULL */
+/* Of how many people who were erased since the vendor had got something, and of how many it hadn't attested to have deleted it. */
+void ledger_erased_of(const struct ledger *l, const char *vendor, uint64_t *people, uint64_t *unattested);
+/* 1: on its way to be erased, 0, -1. */
+int ledger_restricted(struct ledger *l, uint32_t id, struct err *err);
 
 /* ---- people (persons.c) ------------------------------------------------------------------------------------------------ */
 
@@ -382,6 +450,8 @@ struct ledger {
 	uint64_t changes;	/* rises with each fold */
 	uint64_t links;		/* rises with each link that wasn't known */
 	struct persons persons;
+	uint32_t *leaving;	/* ids of an erasure that isn't through every file yet */
+	size_t leaving_n;
 	struct {		/* combos that every exposure needs; NULL: not yet */
 		const struct combo *jurisdiction[1 + 26 * 26], *minor[3], *business[3];
 	} attributes;
@@ -400,7 +470,10 @@ bool ledger_has_record(const struct ledger *l, const uint8_t id[static 16]);
 int fold_frame(struct ledger *l, const struct log_frame *f, struct err *err);
 int fold_block(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err);
 int fold_link(struct ledger *l, uint64_t source, uint64_t own, const uint8_t *body, size_t n, struct err *err);
+int fold_erase(struct ledger *l, const struct log_frame *f, struct err *err);
 void fold_release(struct ledger *l);
+/* parts[at] is closed: its file again, without those who are gone.  Durable. */
+int ledger_rewrite(struct ledger *l, size_t at, const struct bits *gone, struct err *err);
 
 /* ---- for other engines (export.c) ------------------------------------------------------------------------------------- */
 

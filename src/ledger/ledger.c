@@ -292,6 +292,7 @@ void ledger_close(struct ledger **l)
 	persons_release(&x->persons);
 	combos_release(&x->combos);
 	dict_release(&x->dict);
+	free(x->leaving);
 	free(x);
 	*l = NULL;
 }
@@ -384,8 +385,6 @@ static int read_back(struct ledger *l, struct part *p, uint32_t generation, stru
 		return name_damage(l, &(struct part){.day = p->day, .generation = generation}, err);
 	}
 	closed.checked = true;
-	l->stats.days_closed++;
-	l->stats.bytes_closed += closed.view.n;
 	l->changes++;
 	part_release(p);
 	*p = closed;
@@ -406,12 +405,35 @@ static int close_part(struct ledger *l, size_t at, struct err *err)
 	p->dict_crc = l->dict.crc;
 	p->generation = generation;
 	buf_init(&b, 0);
-	day_write(p, &b);
+	crypt_random(p->salt, sizeof p->salt);
+	day_write(p, NULL, &b);
 	p->generation = 0;
 	day_name(p->day, generation, name);
 	int r = write_file(l, name, &b, err);
 	buf_release(&b);
-	return r < 0 ? -1 : read_back(l, p, generation, err);
+	if (r == 0)
+		r = read_back(l, p, generation, err);
+	if (r < 0)
+		return -1;
+	l->stats.days_closed++;
+	l->stats.bytes_closed += p->view.n;
+	return 0;
+}
+
+int ledger_rewrite(struct ledger *l, size_t at, const struct bits *gone, struct err *err)
+{
+	struct part *p = l->parts[at];
+	struct buf b;
+	char name[DAY_NAME];
+	if (part_check(p, err) < 0)	/* damage isn't given a new checksum */
+		return name_damage(l, p, err);
+	buf_init(&b, 0);
+	crypt_random(p->salt, sizeof p->salt);
+	day_write(p, gone, &b);
+	day_name(p->day, p->generation, name);
+	int r = write_file(l, name, &b, err);
+	buf_release(&b);
+	return r < 0 ? -1 : read_back(l, p, p->generation, err);
 }
 
 int ledger_close_days(struct ledger *l, int64_t today, struct err *err)
@@ -421,6 +443,8 @@ int ledger_close_days(struct ledger *l, int64_t today, struct err *err)
 		*err = l->damage;
 		return -1;
 	}
+	if (ledger_finish_erasing(l, err) < 0)
+		return -1;
 	for (size_t i = 0; i < l->parts_n; i++) {
 		if (l->parts[i]->generation != 0 || l->parts[i]->day >= today)
 			continue;

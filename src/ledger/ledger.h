@@ -125,9 +125,30 @@ int ledger_record(const json_t *request, struct pseudo *subject, const char *who
 bool ledger_arrived_due(const struct ledger *l, const char *vendor, int64_t before);
 void ledger_arrived(const char *vendor, int64_t before, int64_t now, struct buf *body);
 
+/* ---- people's rights ---------------------------------------------------------------------------------------------- */
+
+/*
+ * {"do": "subject-restrict" | "subject-release", "id" or "ids": ["[KIND:]ID", ...], "why", "record"}: a LOG_RECORD frame.
+ * A person's identifiers are all of them.  answer: {people, identifiers, unknown, forced, vendors: [{vendor, people, unattested}]}.
+ * ERR_NOTFOUND: nobody is known.
+ */
+int ledger_restrict(struct ledger *l, const json_t *request, struct pseudo *subject, const char *who, int64_t now, struct buf *body,
+		    json_t *answer, struct err *err) LEDGER_CHECKED;
+/*
+ * {"do": "subject-erase", "id" or "ids", "why", "record", "force"?}: a LOG_ERASE frame, after which ledger_catch_up and
+ * ledger_finish_erasing do it.  Everything open is closed first (ledger_close_days with INT64_MAX).  passed: of the copier; when the
+ * frame is durable, those before it may go.  An empty body: sent again, and it was recorded.
+ * ERR_DENIED: a vendor hasn't attested to have deleted it.
+ */
+int ledger_erase(struct ledger *l, const json_t *request, struct pseudo *subject, const char *who, int64_t now, uint64_t passed, struct buf *body,
+		 json_t *answer, struct err *err) LEDGER_CHECKED;
+bool ledger_erasing(const struct ledger *l);	/* ledger_finish_erasing has something to do */
+/* Durable.  -1: the disk or damage doesn't allow it now: until it does nothing is answered, for the files still hold them. */
+int ledger_finish_erasing(struct ledger *l, struct err *err) LEDGER_CHECKED;
+
 /* ---- questions -------------------------------------------------------------------------------------------------- */
 
-/* True for the words below and the two above (those set *writes). */
+/* True for the words below and those above (these set *writes). */
 bool ledger_word(const char *word, bool *writes);
 
 /*
@@ -136,7 +157,7 @@ bool ledger_word(const char *word, bool *writes);
  *   blast-list  the same and {after?, limit?} -> {rows: [{subject, person, categories, first, last}], next?}
  *               an identifier a row; person: the same for all that one person has
  *   holdings  {vendor}
- *   subject   {id: "[KIND:]ID"}                -> {found, kind, subject, linked, erased, vendors}
+ *   subject   {id: "[KIND:]ID"}                -> {found, kind, subject, linked, restricted, erased, erased_on, vendors}
  *   resolve   {vendor, ids: [...], since?, until?, category?, jurisdiction?}
  *               -> {found: [{i, subject, categories, first, last}]}      i: place in ids; of all that the person has
  *   ledger-status {}                           -> counts, days, records

@@ -300,7 +300,7 @@ static void make_history(int dir, uint32_t subjects, uint32_t days)
 		exposures += fill_part(&p, &c, subjects);
 		buf_init(&b, 0);
 		int64_t t = now_ns();
-		day_write(&p, &b);
+		day_write(&p, NULL, &b);
 		closing += since(t);
 		clock_format_day((DAY0 + (int64_t)d) * 86400, name);
 		write_bytes(day_dir, name, b.data, b.len, 0);

@@ -18,7 +18,7 @@ static void repair(uint8_t *p, size_t n)
 	if (n < 96)
 		return;
 	memcpy(p, "WEIRDAY1", 8);
-	put_u32(p + 8, 1 + (p[8] & 1));	/* both versions */
+	put_u32(p + 8, 1 + p[8] % 3);	/* each version */
 	put_u32(p + 32, get_u32(p + 32) % 2048);
 	uint32_t meta = get_u32(p + 32);
 	for (size_t at = 96 + meta; at + CONTAINER_HEAD <= n && count < 64; count++) {
@@ -54,7 +54,7 @@ static void as_day(const uint8_t *p, size_t n, bool repaired)
 			part.sets[i].containers_n = 0;
 		}
 		buf_init(&b, 0);
-		day_write(&part, &b);
+		day_write(&part, NULL, &b);
 		must(day_read(b.data, b.len, &c, &again, &err) == 0);
 		must(again.sets_n == part.sets_n && again.containers_n == part.containers_n);
 		part_release(&again);

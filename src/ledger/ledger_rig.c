@@ -20,6 +20,11 @@ const char *const vendors[VENDORS] = {"acme", "globex", "initech"};
 static const uint8_t stream[16] = "weir-keeper-open";
 
 static uint64_t seed = 1;
+void pick_from(uint64_t from)
+{
+	seed = from;
+}
+
 uint32_t pick(uint32_t n)
 {
 	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -291,6 +296,52 @@ void record(struct rig *r, bool deleted, int vendor, int64_t day, const uint32_t
 	append(r, LOG_RECORD, &b);
 	buf_release(&b);
 	json_decref(q);
+}
+
+static json_t *decision(const char *word, uint32_t who, uint32_t number, bool force)
+{
+	char id[33], name[24];
+	snprintf(id, sizeof id, "%032x", number);
+	person_id(who, name);
+	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "do", word, "id", name, "record", id, "why", "asked for it", "force", force);
+}
+
+int decide(struct rig *r, const char *word, uint32_t who, int64_t today, uint32_t number, json_t **answer)
+{
+	json_t *q = decision(word, who, number, false);
+	struct err err = {0};
+	struct buf b;
+	*answer = json_object();
+	buf_init(&b, 0);
+	if (ledger_restrict(r->l, q, r->subject, "tester", today * 86400 + 70, &b, *answer, &err) == 0)
+		append(r, LOG_RECORD, &b);
+	buf_release(&b);
+	json_decref(q);
+	catch_up(r);
+	return (int)err.code;
+}
+
+int erase(struct rig *r, uint32_t who, int64_t today, uint32_t number, bool force, bool finish, json_t **answer)
+{
+	json_t *q = decision("subject-erase", who, number, force);
+	struct err err = {0};
+	struct buf b;
+	*answer = json_object();
+	buf_init(&b, 0);
+	if (ledger_close_days(r->l, INT64_MAX, &err) < 0)
+		fail_msg("%s", err.msg);
+	int done = ledger_erase(r->l, q, r->subject, "tester", today * 86400 + 70, 0, &b, *answer, &err);
+	json_decref(q);
+	if (done == 0 && b.len) {	/* nothing: it was recorded before */
+		struct err ignored;
+		(void)!log_tick(r->w, INT64_MAX, &ignored);
+		append(r, LOG_ERASE, &b);
+		catch_up(r);
+	}
+	if (done == 0 && finish && (ledger_finish_erasing(r->l, &err) < 0 || log_release(r->w, ledger_passed(r->l), &err) < 0))
+		fail_msg("%s", err.msg);
+	buf_release(&b);
+	return done == 0 ? 0 : (int)err.code;
 }
 
 void catch_up(struct rig *r)

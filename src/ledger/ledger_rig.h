@@ -16,6 +16,7 @@ enum { VENDORS = 3, SERIALS = 2, PEOPLE = 200, PATHS = 64, DAY0 = 20000 };
 extern const char *const vendors[VENDORS];
 
 uint32_t pick(uint32_t n);	/* the same row of numbers in each run */
+void pick_from(uint64_t seed);
 
 struct leaf_info {
 	int path[PLAN_LEAVES_MAX];	/* place in rig.paths */
@@ -60,6 +61,10 @@ void link_people(struct rig *r, uint64_t source, int vendor, int serial, int64_t
 		 uint8_t persons);
 /* who NULL: everybody (deleted). */
 void record(struct rig *r, bool deleted, int vendor, int64_t day, const uint32_t *who, uint32_t n, uint32_t number, const char *field);
+/* restrict, release: 0, or what is wrong with it (enum err_code). */
+int decide(struct rig *r, const char *word, uint32_t who, int64_t today, uint32_t number, json_t **answer);
+/* What the keeper does with an erasure; finish false: it is killed behind the frame. */
+int erase(struct rig *r, uint32_t who, int64_t today, uint32_t number, bool force, bool finish, json_t **answer);
 void catch_up(struct rig *r);
 json_t *ask(struct rig *r, json_t *q, int64_t today);	/* q is taken over */
 json_int_t listed(const json_t *a, const char *list, const char *name, const char *value);

@@ -4,7 +4,8 @@
  * Body, little-endian: u64 0 (no source frame), u8 version=1, u8 what, u16 0, s64 day, s64 at, u8 id[16],
  *   u16 len, vendor, u16 len, who, u16 len, why, u16 fields, fields x { u16 len, path, u16 len, category },
  *   u32 people (0xffffffff: everybody), people x subject[16]
- * and Weir's own notes of what had arrived: no fields, nobody; `at` is the time that they are about, `day` when it was so.
+ * Restricted and released are about people and no vendor: no fields.
+ * And Weir's own notes of what had arrived: no fields, nobody; `at` is the time that they are about, `day` when it was so.
  */
 #include <string.h>
 
@@ -57,32 +58,19 @@ size_t subject_keys(struct pseudo *subject, const char *id, size_t n, uint8_t (*
 
 /* ---- from a request ------------------------------------------------------------------------------------------------------- */
 
-static void add_u16(struct buf *b, size_t v)
-{
-	uint8_t p[2];
-	put_u16(p, (uint16_t)v);
-	buf_add(b, p, sizeof p);
-}
-
-static void add_text(struct buf *b, const char *s)
-{
-	add_u16(b, strlen(s));
-	buf_adds(b, s);
-}
-
 static int add_fields(const json_t *fields, struct buf *b, struct err *err)
 {
 	size_t i, n = json_array_size(fields);
 	json_t *f;
 	if (n > FIELDS_MAX)
 		return err_set(err, ERR_INPUT, "more than %d fields", FIELDS_MAX);
-	add_u16(b, n);
+	spell_u16(b, n);
 	json_array_foreach((json_t *)(uintptr_t)fields, i, f) {
 		const char *path = json_string_value(json_object_get(f, "path")), *category = json_string_value(json_object_get(f, "category"));
 		if (!path || !*path || strlen(path) > TEXT_MAX_LEN || (category && strlen(category) > TEXT_MAX_LEN))
 			return err_set(err, ERR_INPUT, "field %zu has no name, or one that is too long", i + 1);
-		add_text(b, path);
-		add_text(b, category ? category : "");
+		spell_text(b, path);
+		spell_text(b, category ? category : "");
 	}
 	return 0;
 }
@@ -156,12 +144,29 @@ int ledger_record(const json_t *request, struct pseudo *subject, const char *who
 	put_u64(head + 20, (uint64_t)now);
 	buf_add(body, head, sizeof head);
 	buf_add(body, id, sizeof id);
-	add_text(body, json_string_value(json_object_get(request, "vendor")));
-	add_text(body, who);
-	add_text(body, why ? why : "");
+	spell_text(body, json_string_value(json_object_get(request, "vendor")));
+	spell_text(body, who);
+	spell_text(body, why ? why : "");
 	if (add_fields(deleted ? NULL : json_object_get(request, "fields"), body, err) < 0)
 		return -1;
 	return add_subjects(json_object_get(request, "ids"), subject, body, err);
+}
+
+void record_spell_people(enum record_what what, const struct erased *e, struct buf *body)
+{
+	uint8_t head[28] = {0};
+	head[8] = VERSION;
+	head[9] = (uint8_t)what;
+	put_u64(head + 12, (uint64_t)(e->at / DAY_SECONDS));
+	put_u64(head + 20, (uint64_t)e->at);
+	buf_add(body, head, sizeof head);
+	buf_add(body, e->id, sizeof e->id);
+	spell_text(body, "");
+	spell_text(body, e->who);
+	spell_text(body, e->why);
+	spell_u16(body, 0);
+	spell_u32(body, e->keys_n);
+	buf_add(body, e->keys, (size_t)e->keys_n * SUBJECT_BYTES);
 }
 
 void ledger_arrived(const char *vendor, int64_t before, int64_t now, struct buf *body)
@@ -174,16 +179,16 @@ void ledger_arrived(const char *vendor, int64_t before, int64_t now, struct buf 
 	crypt_random(id, sizeof id);
 	buf_add(body, head, sizeof head);
 	buf_add(body, id, sizeof id);
-	add_text(body, vendor);
-	add_text(body, "courier");
-	add_text(body, "");
-	add_u16(body, 0);
+	spell_text(body, vendor);
+	spell_text(body, "courier");
+	spell_text(body, "");
+	spell_u16(body, 0);
 	buf_add(body, none, sizeof none);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------------------- */
 
-static bool take_text(const uint8_t **at, const uint8_t *end, struct span *out)
+static bool take_span(const uint8_t **at, const uint8_t *end, struct span *out)
 {
 	if (end - *at < 2 || end - *at - 2 < get_u16(*at))
 		return false;
@@ -196,16 +201,16 @@ int record_parse(const uint8_t *p, size_t n, struct record_view *out, struct err
 {
 	const uint8_t *at = p + 44, *end = p + n;
 	struct span skipped;
-	if (n < 44 || get_u64(p) != 0 || p[8] != VERSION || p[9] < RECORD_MEASURED || p[9] > RECORD_ARRIVED)
+	if (n < 44 || get_u64(p) != 0 || p[8] != VERSION || p[9] < RECORD_MEASURED || p[9] > RECORD_RELEASED)
 		return err_set(err, ERR_CORRUPT, "not a record of the ledger");
 	*out = (struct record_view){.r = {.what = p[9], .at = (int64_t)get_u64(p + 20)}, .day = (int64_t)get_u64(p + 12)};
 	memcpy(out->r.id, p + 28, 16);
-	bool good = take_text(&at, end, &out->vendor) && take_text(&at, end, &out->who) && take_text(&at, end, &out->why) && end - at >= 2;
+	bool good = take_span(&at, end, &out->vendor) && take_span(&at, end, &out->who) && take_span(&at, end, &out->why) && end - at >= 2;
 	if (good) {
 		out->fields_n = get_u16(at);
 		out->fields = at += 2;
 		for (uint16_t i = 0; good && i < out->fields_n; i++)
-			good = take_text(&at, end, &skipped) && take_text(&at, end, &skipped);
+			good = take_span(&at, end, &skipped) && take_span(&at, end, &skipped);
 	}
 	if (good && end - at >= 4) {
 		out->r.people = get_u32(at);

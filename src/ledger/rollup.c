@@ -72,6 +72,32 @@ void rollup_drop(struct ledger *l, const struct rollup *r)
 		}
 }
 
+struct removal {
+	const struct ledger *l;
+	int dir;
+	bool failed;
+};
+
+static bool remove_one(void *arg, const char *name)
+{
+	struct removal *r = arg;
+	r->failed |= r->l->place.io->unlink(r->l->place.io->ctx, r->dir, name) < 0;
+	return true;
+}
+
+int rollups_remove(struct ledger *l, struct err *err)
+{
+	const struct fio *io = l->place.io;
+	const int dirs[] = {l->month_dir, l->total_dir};
+	rollups_release(l);
+	for (size_t i = 0; i < 2; i++) {
+		struct removal r = {l, dirs[i], false};
+		if (io->list(io->ctx, dirs[i], remove_one, &r) < 0 || r.failed || io->sync(io->ctx, dirs[i]) < 0)
+			return err_sys(err, "state/ledger: a roll-up can't be removed");
+	}
+	return 0;
+}
+
 static int check(const struct rollup *r)
 {
 	struct err ignored;
@@ -295,7 +321,7 @@ static void image(struct part *p, const struct part *last, struct buf *out, uint
 	p->dict_n = last->dict_n;
 	p->dict_crc = last->dict_crc;
 	if (p->sets_n)
-		day_write(p, out);
+		day_write(p, NULL, out);
 	*len = out->len - start;
 }
 
@@ -515,6 +541,10 @@ int ledger_roll_up(struct ledger *l, int64_t today, bool anew, struct err *err)
 {
 	struct part **of = xcalloc(l->parts_n + 1, sizeof *of);
 	size_t n = 0;
+	if (ledger_finish_erasing(l, err) < 0) {
+		free(of);
+		return -1;
+	}
 	for (size_t i = 0; i < l->parts_n; i++)
 		if (l->parts[i]->generation)
 			of[n++] = l->parts[i];
