@@ -1,19 +1,14 @@
-/* What stands in the objects: places, how often, in what shape. */
+/* What stands in the objects: places, how often, in what shape (counted by src/shape), sorted into the contract's parts. */
 #include "contract/suggest.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "detect/detect.h"
-
 enum {
 	FIELDS_MAX = 4000,
 	INDEX = 16384,		/* a power of two, well over FIELDS_MAX */
-	DEPTH_MAX = 12,
-	NAME_MAX_BYTES = 80,	/* a longer key is data */
-	DIGITS_MAX = 5,		/* a run of more digits in a key is somebody's number */
-	PATH_MAX_BYTES = 512,
+	PAD = 64,
 };
 
 static uint64_t fnv(uint64_t h, const char *s, size_t n)
@@ -49,167 +44,78 @@ static size_t objects_seen(const struct suggestion *s)
 	return s->counts.events + s->counts.profiles + s->counts.groups + s->counts.links;
 }
 
-/*
- * Characters that a name in a file of ours can't have: what YAML takes for a line break or doesn't print, and what
- * changes the order of a line or can't be seen by whoever reviews it.  UTF-8, valid.
- */
-static bool unprintable(const char *s, size_t n)
-{
-	static const struct {
-		uint32_t from, to;
-	} ranges[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xffff},
-		      {0xe0000, 0xe007f}};
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
-		uint32_t cp = c < 0x80 ? c : c < 0xe0 ? c & 0x1fu : c < 0xf0 ? c & 0x0fu : c & 0x07u;
-		while (i + 1 < n && ((unsigned char)s[i + 1] & 0xc0) == 0x80)
-			cp = cp << 6 | ((unsigned char)s[++i] & 0x3fu);
-		for (size_t k = 0; k < sizeof ranges / sizeof *ranges; k++)
-			if (cp >= ranges[k].from && cp <= ranges[k].to)
-				return true;
-	}
-	return false;
-}
+/* ---- from rows to parts ------------------------------------------------------------------------------------------ */
 
-/* May this key or event name stand in a file?  Not when it is data in a key's place. */
-static bool name_ok(const char *s, size_t n)
+static void note(struct suggestion *s, enum seen_part part, const char *name, const struct shape_counts *c)
 {
-	char padded[NAME_MAX_BYTES + 64] = {0};
-	struct detect_hit hit;
-	unsigned digits = 0;
-	if (n == 0 || n > NAME_MAX_BYTES || strlen(s) != n || unprintable(s, n))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		digits = s[i] >= '0' && s[i] <= '9' ? digits + 1 : 0;
-		if (digits > DIGITS_MAX)
-			return false;
-	}
-	memcpy(padded, s, n);
-	return !detect_key_name(padded, n) && detect_scan(padded, n, DETECT_ALL, &hit, 1) == 0;
-}
-
-static void note(struct suggestion *s, enum seen_part part, const char *name, unsigned shapes, uint64_t found, uint64_t value)
-{
-	struct seen_field *f = field_of(s, part, name);
-	if (!f) {
-		s->hidden[part]++;
-		return;
-	}
-	size_t now = objects_seen(s);
-	if (f->last != now)
-		f->count++;
-	f->last = now;
-	f->shapes |= shapes;
-	f->found |= found;
-	for (unsigned i = 0; i < f->distinct_len; i++)
-		if (f->distinct[i] == value)
-			return;
-	if (f->distinct_len < DISTINCT_MAX)
-		f->distinct[f->distinct_len++] = value;
-}
-
-static uint64_t detected(const char *text, size_t n)
-{
-	enum { HITS = 16 };
-	struct detect_hit hits[HITS];
-	char *padded = xcalloc(1, n + 64);
-	memcpy(padded, text, n);
-	uint64_t found = 0;
-	size_t k = detect_scan(padded, n, DETECT_ALL, hits, HITS);
-	for (size_t i = 0; i < k; i++)
-		found |= DETECT_BIT(hits[i].type);
-	free(padded);
-	return found;
-}
-
-static void note_scalar(struct suggestion *s, enum seen_part part, const char *path, const json_t *v)
-{
-	const char *text = json_string_value(v);
-	size_t n = json_string_length(v);
-	double number = json_number_value(v);
-	if (text)
-		note(s, part, path, SHAPE_TEXT, detected(text, n), fnv(1, text, n));
-	else if (json_is_number(v))
-		note(s, part, path, SHAPE_NUMBER, 0, fnv(2, (const char *)&number, sizeof number));
-	else if (json_is_null(v))
-		note(s, part, path, SHAPE_NULL, 0, 3);
+	struct seen_field *f = strchr(name, '*') ? NULL : field_of(s, part, name);
+	if (f)
+		shape_add(&f->c, c);
 	else
-		note(s, part, path, SHAPE_FLAG, 0, json_is_true(v) ? 4 : 5);
+		s->hidden[part] += c->objects;
 }
 
-/* A path of the contract format: seg(.seg|["any text"]|[])*. */
-static bool path_add(struct buf *b, const char *key, size_t n)
+/* "$set.plan" -> "plan", `$set["Plan Name"]` -> `["Plan Name"]`; NULL: the operation itself. */
+static const char *inside(const char *path, const char *key)
 {
-	bool plain = true;
-	for (size_t i = 0; i < n; i++)
-		plain &= (unsigned char)key[i] > 0x20 && key[i] != 0x7f && !strchr(".[]\"*", key[i]);
-	if (plain) {
-		buf_adds(b, b->len ? "." : "");
-		buf_add(b, key, n);
-	} else {
-		buf_addc(b, '[');
-		buf_add_json(b, key, n);
-		buf_addc(b, ']');
+	const char *rest = path + strlen(key);
+	return *rest == 0 ? NULL : *rest == '.' ? rest + 1 : rest;
+}
+
+static void operation_row(struct suggestion *s, enum seen_part fields, const struct shape_row *row)
+{
+	const struct adapter *a = s->adapter;
+	for (size_t i = 0; i < a->operations_len; i++) {
+		const struct operation *o = &a->operations[i];
+		size_t n = strlen(o->key);
+		if (strncmp(row->path, o->key, n) != 0 || (row->path[n] && row->path[n] != '.' && row->path[n] != '['))
+			continue;
+		const char *field = inside(row->path, o->key);
+		if (!field && fields == SEEN_PROFILE)
+			note(s, SEEN_OPERATION, o->word, &row->counts);
+		else if (field && o->shape == OP_FIELDS && strncmp(field, "[]", 2) != 0)
+			note(s, fields, field, &row->counts);
 	}
-	return b->len < PATH_MAX_BYTES;
 }
 
-static const char *path_text(const struct buf *b)
+void suggest_row(struct suggestion *s, const struct shape_row *row)
 {
-	return b->data ? (const char *)b->data : "";
-}
-
-static void cut(struct buf *b, size_t len)
-{
-	b->len = len;
-	if (b->data)
-		b->data[len] = 0;
-}
-
-/* Recursion is bounded by DEPTH_MAX. */
-static void walk(struct suggestion *s, enum seen_part part, struct buf *path, json_t *v, unsigned depth)
-{
-	size_t at = path->len, i, n;
-	const char *key;
-	json_t *m;
-	if (json_is_array(v)) {
-		note(s, part, path_text(path), SHAPE_LIST, 0, 0);
-		buf_adds(path, "[]");
-		if (depth < DEPTH_MAX)
-			json_array_foreach(v, i, m)
-				walk(s, part, path, m, depth + 1);
-		cut(path, at);
-		return;
-	}
-	if (!json_is_object(v)) {
-		note_scalar(s, part, path_text(path), v);
-		return;
-	}
-	json_object_keylen_foreach(v, key, n, m) {
-		if (depth < DEPTH_MAX && name_ok(key, n) && path_add(path, key, n))
-			walk(s, part, path, m, depth + 1);
+	bool whole = *row->path == 0;
+	size_t n = whole ? row->counts.objects : 0;
+	switch ((enum object_kind)row->kind) {
+	case OBJECT_EVENT:
+		s->counts.events += n;
+		if (whole)
+			note(s, SEEN_EVENT_NAME, *row->event ? row->event : "*", &row->counts);
 		else
-			s->hidden[part]++;
-		cut(path, at);
+			note(s, SEEN_EVENT, row->path, &row->counts);
+		break;
+	case OBJECT_LINK:
+		s->counts.links += n;
+		break;
+	case OBJECT_GROUP:
+		s->counts.groups += n;
+		if (whole)
+			note(s, SEEN_GROUP_KEY, *row->event ? row->event : "*", &row->counts);
+		else
+			operation_row(s, SEEN_GROUP, row);
+		break;
+	case OBJECT_PROFILE:
+		s->counts.profiles += n;
+		if (!whole)
+			operation_row(s, SEEN_PROFILE, row);
+		break;
+	case OBJECT_KINDS:
+		break;
 	}
 }
 
-static void walk_root(struct suggestion *s, enum seen_part part, const json_t *v)
+static void take_row(void *arg, const struct shape_row *row)
 {
-	struct buf path;
-	buf_init(&path, 0);
-	walk(s, part, &path, (json_t *)(uintptr_t)v, 0);
-	buf_release(&path);
+	suggest_row(arg, row);
 }
 
-static void note_name(struct suggestion *s, enum seen_part part, const char *name)
-{
-	size_t n = strlen(name);
-	if (name_ok(name, n) && !strchr(name, '*'))	/* a * is a pattern there */
-		note(s, part, name, SHAPE_TEXT, 0, 0);
-	else
-		s->hidden[part]++;
-}
+/* ---- objects ----------------------------------------------------------------------------------------------------- */
 
 static bool is_link(const struct adapter *a, const char *event)
 {
@@ -219,25 +125,15 @@ static bool is_link(const struct adapter *a, const char *event)
 	return false;
 }
 
-/* Fields of the operations that an update holds; false when it holds none. */
-static bool operations(struct suggestion *s, const json_t *object, enum seen_part fields)
+static bool has_operation(const struct adapter *a, const json_t *object)
 {
-	const struct adapter *a = s->adapter;
-	bool any = false;
-	for (size_t i = 0; i < a->operations_len; i++) {
-		const json_t *v = json_object_get(object, a->operations[i].key);
-		if (!v)
-			continue;
-		any = true;
-		if (fields == SEEN_PROFILE)
-			note(s, SEEN_OPERATION, a->operations[i].word, SHAPE_TEXT, 0, 0);
-		if (a->operations[i].shape == OP_FIELDS && json_is_object(v))
-			walk_root(s, fields, v);
-	}
-	return any;
+	for (size_t i = 0; i < a->operations_len; i++)
+		if (json_object_get(object, a->operations[i].key))
+			return true;
+	return false;
 }
 
-/* The key under which an adapter's objects of a kind carry their name: "event", "$group_key". */
+/* The path under which an adapter's objects of a kind carry their name: "event", "$group_key". */
 static const char *name_slot(const struct adapter *a, enum object_kind kind)
 {
 	for (size_t i = 0; i < a->slots_len; i++)
@@ -248,41 +144,64 @@ static const char *name_slot(const struct adapter *a, enum object_kind kind)
 
 void suggest_object(struct suggestion *s, const json_t *o)
 {
-	const char *event = json_string_value(json_object_get(o, name_slot(s->adapter, OBJECT_EVENT)));
-	const char *group = json_string_value(json_object_get(o, name_slot(s->adapter, OBJECT_GROUP)));
-	if (event && is_link(s->adapter, event)) {
-		s->counts.links++;
-	} else if (event) {
-		s->counts.events++;
-		note_name(s, SEEN_EVENT_NAME, event);
-		walk_root(s, SEEN_EVENT, o);
-	} else if (group) {
-		s->counts.groups++;
-		note_name(s, SEEN_GROUP_KEY, group);
-		operations(s, o, SEEN_GROUP);
-	} else {
-		s->counts.profiles++;
-		if (!operations(s, o, SEEN_PROFILE)) {
-			s->counts.profiles--;
-			s->counts.skipped++;
-		}
+	const struct adapter *a = s->adapter;
+	const char *event = json_string_value(json_object_get(o, name_slot(a, OBJECT_EVENT)));
+	const char *group = json_string_value(json_object_get(o, name_slot(a, OBJECT_GROUP)));
+	enum object_kind kind = event ? is_link(a, event) ? OBJECT_LINK : OBJECT_EVENT : group ? OBJECT_GROUP : OBJECT_PROFILE;
+	if (kind == OBJECT_PROFILE && !has_operation(a, o)) {
+		s->counts.skipped++;
+		return;
 	}
+	char *text = json_dumps(o, JSON_COMPACT);
+	size_t n = text ? strlen(text) : 0;
+	if (!text)
+		return;
+	text = xrealloc(text, n + PAD);
+	memset(text + n, 0, PAD);
+	const struct shape_where w = {.kind = kind, .name = name_slot(a, kind)};
+	shape_observe(s->table, &w, text, n, 0);
+	free(text);
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+struct suggestion *suggest_begin(const struct adapter *a)
+{
+	struct suggestion *s = xcalloc(1, sizeof *s);
+	s->adapter = a;
+	s->slots = xcalloc(INDEX, sizeof *s->slots);
+	s->table = shape_table_new(0);
+	return s;
+}
+
+int suggest_end(struct suggestion **sp, const char *vendor, const char *first, const char *last, struct buf *yaml,
+		struct suggest_counts *counts, struct err *err)
+{
+	struct suggestion *s = *sp;
+	int r = 0;
+	shape_take(s->table, take_row, s);
+	s->vendor = vendor;
+	s->first = first;
+	s->last = last;
+	*counts = s->counts;
+	if (objects_seen(s) == 0)
+		r = err_set(err, ERR_INPUT, "no event of %s in it (%zu parts were something else)", s->adapter->title, s->counts.skipped);
+	else
+		suggest_print(s, yaml);
+	for (size_t i = 0; i < s->n; i++)
+		free(s->fields[i].name);
+	free(s->fields);
+	free(s->slots);
+	shape_table_free(&s->table);
+	free(s);
+	*sp = NULL;
+	return r;
 }
 
 int contract_suggest(const struct adapter *a, const char *text, size_t n, struct buf *yaml, struct suggest_counts *counts,
 		     struct err *err)
 {
-	struct suggestion s = {.adapter = a, .slots = xcalloc(INDEX, sizeof *s.slots)};
-	int r = 0;
-	suggest_read(&s, text, n);
-	*counts = s.counts;
-	if (objects_seen(&s) == 0)
-		r = err_set(err, ERR_INPUT, "no event of %s in it (%zu parts were something else)", a->title, s.counts.skipped);
-	else
-		suggest_print(&s, yaml);
-	for (size_t i = 0; i < s.n; i++)
-		free(s.fields[i].name);
-	free(s.fields);
-	free(s.slots);
-	return r;
+	struct suggestion *s = suggest_begin(a);
+	suggest_read(s, text, n);
+	return suggest_end(&s, NULL, NULL, NULL, yaml, counts, err);
 }

@@ -1,10 +1,10 @@
 /*
- * A contract from captured traffic, for a company that is live already.  Pure.
+ * A contract from traffic, for a company that is live already: captured, or what a running Weir has learned.  Pure.
  *
  * What is known about a vendor's default fields is let through in its safest useful form or left behind with the
- * reason; everything else is listed as lines to uncomment, with how often it was seen and its shape.  No value of an
- * event ever stands in the output, and no key name that carries personal data itself; event names stand there when the
- * detectors pass them.
+ * reason; everything else is listed as lines to uncomment, with how often it was seen, what it looks like, and a rule
+ * that its category asks for (detect/fields.h).  No value of an event ever stands in the output, and no name that
+ * carries personal data itself (shape/shape.h).
  */
 #ifndef CONTRACT_SUGGEST_H
 #define CONTRACT_SUGGEST_H
@@ -12,6 +12,7 @@
 #include "adapter/adapter.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "shape/shape.h"
 
 struct suggest_counts {
 	size_t events, profiles, groups, links;	/* objects that were read */
@@ -27,35 +28,43 @@ struct suggest_counts {
 int contract_suggest(const struct adapter *a, const char *text, size_t n, struct buf *yaml, struct suggest_counts *counts,
 		     struct err *err);
 
+/* The same from rows of shapes: begin, add each, end (which releases it).  vendor, first, last (days): for its head. */
+struct suggestion *suggest_begin(const struct adapter *a);
+void suggest_row(struct suggestion *s, const struct shape_row *row);
+int suggest_end(struct suggestion **s, const char *vendor, const char *first, const char *last, struct buf *yaml,
+		struct suggest_counts *counts, struct err *err);
+
 /* ---- for the files of suggest only ---- */
 
 enum seen_part { SEEN_EVENT_NAME, SEEN_EVENT, SEEN_OPERATION, SEEN_PROFILE, SEEN_GROUP_KEY, SEEN_GROUP, SEEN_PARTS };
-enum { SHAPE_TEXT = 1, SHAPE_NUMBER = 2, SHAPE_FLAG = 4, SHAPE_NULL = 8, SHAPE_LIST = 16 };
-enum { DISTINCT_MAX = 9 };
 
 struct seen_field {
 	enum seen_part part;
 	char *name;		/* canonical path, or the name itself */
-	size_t count;		/* objects it stood in */
-	size_t last;		/* the newest of them */
-	unsigned shapes;
-	uint64_t found;		/* DETECT_BIT bits in its values */
-	uint64_t distinct[DISTINCT_MAX];	/* hashes of different values, while few */
-	unsigned distinct_len;
+	struct shape_counts c;
 };
 
 struct suggestion {
 	const struct adapter *adapter;
 	struct suggest_counts counts;
+	struct shape_table *table;
 	struct seen_field *fields;
 	size_t n, cap;
 	uint32_t *slots;	/* hash index: place + 1 */
 	size_t hidden[SEEN_PARTS];	/* names that may not be shown, or past the ceiling */
+	const char *vendor, *first, *last;	/* of what was learned; NULL: captured */
 };
 
 struct json_t;
 void suggest_object(struct suggestion *s, const struct json_t *object);
 void suggest_read(struct suggestion *s, const char *text, size_t n);
 void suggest_print(const struct suggestion *s, struct buf *yaml);
+
+/* What a member of nobody's table should be, by its name and what it looks like. */
+struct suggested_rule {
+	char text[160];		/* "{domain: true, category: user.contact.email}" */
+	const char *why;	/* of a drop; NULL */
+};
+void suggest_rule(const struct seen_field *f, struct suggested_rule *out);
 
 #endif

@@ -113,25 +113,6 @@ static const struct known profile_fields[] = {
 	{"utm_*", NULL, "campaign text that often carries addresses"},
 };
 
-/* For what nobody knows: a rule that lets less through than the value, by the last word of the key's name. */
-static const struct {
-	const char *word, *rule;
-} by_word[] = {
-	{"email", "{domain: true, category: user.contact.email}"},
-	{"mail", "{domain: true, category: user.contact.email}"},
-	{"ip", "{ip: /24, category: user.device.ip_address}"},
-	{"url", "{url: origin+path}"}, {"uri", "{url: origin+path}"}, {"href", "{url: origin+path}"},
-	{"link", "{url: origin+path}"}, {"referrer", "{domain: true}"},
-	{"lat", "{round: 1, category: user.location}"}, {"latitude", "{round: 1, category: user.location}"},
-	{"lng", "{round: 1, category: user.location}"}, {"lon", "{round: 1, category: user.location}"},
-	{"longitude", "{round: 1, category: user.location}"},
-	{"at", "{truncate: day}"}, {"date", "{truncate: day}"}, {"time", "{truncate: hour}"}, {"ts", "{truncate: hour}"},
-	{"timestamp", "{truncate: hour}"},
-	{"id", "{pseudonym: other}"}, {"uuid", "{pseudonym: other}"}, {"guid", "{pseudonym: other}"},
-	{"hash", "{pseudonym: other}"}, {"key", "{pseudonym: other}"}, {"number", "{pseudonym: other}"},
-	{"phone", "{mask: 2, category: user.contact.phone_number}"}, {"country", "{keep: true, max: 2}"},
-};
-
 static bool fits(const char *pattern, const char *path)
 {
 	size_t n = strlen(pattern);
@@ -154,8 +135,8 @@ static const struct known *known_of(const struct seen_field *f)
 static int by_count(const void *a, const void *b)
 {
 	const struct seen_field *x = *(const struct seen_field *const *)a, *y = *(const struct seen_field *const *)b;
-	if (x->count != y->count)
-		return x->count < y->count ? 1 : -1;
+	if (x->c.objects != y->c.objects)
+		return x->c.objects < y->c.objects ? 1 : -1;
 	return strcmp(x->name, y->name);
 }
 
@@ -192,25 +173,57 @@ static void add_key(struct buf *b, const char *path)
 	buf_addc(b, '\'');
 }
 
-static void add_shape(struct buf *b, const struct seen_field *f)
+/* 1204 as "1,204". */
+static void add_number(struct buf *b, uint64_t n)
 {
-	static const char *const names[] = {"text", "number", "true/false", "null", "list"};
-	const char *between = "";
-	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-		if (!(f->shapes & 1u << i))
+	if (n >= 1000)
+		add_number(b, n / 1000);
+	buf_addf(b, n >= 1000 ? ",%03u" : "%u", (unsigned)(n % 1000));
+}
+
+/* "in 98.2 % of 1,204 events"; "in 3 of 14 events" where there are few. */
+static void add_share(struct buf *b, uint64_t n, uint64_t of, const char *what)
+{
+	buf_adds(b, "in ");
+	if (of >= 100) {
+		buf_addf(b, n && n * 1000 < of ? "under 0.1 %% of " : "%.1f %% of ", 100.0 * (double)n / (double)of);
+	} else {
+		add_number(b, n);
+		buf_adds(b, " of ");
+	}
+	add_number(b, of);
+	buf_addf(b, " %s", what);
+}
+
+static void add_types(struct buf *b, const struct shape_counts *c)
+{
+	const char *between = ", ";
+	for (unsigned i = 0; i < SHAPE_TYPES; i++) {
+		if (!c->types[i] || i == SHAPE_OBJECT)
 			continue;
-		buf_addf(b, "%s%s", between, names[i]);
+		buf_addf(b, "%s%s", between, shape_type_names[i]);
 		between = " or ";
 	}
-	if (f->shapes & (SHAPE_TEXT | SHAPE_NUMBER) && f->distinct_len < DISTINCT_MAX)
-		buf_addf(b, ", %u different value%s", f->distinct_len, f->distinct_len == 1 ? "" : "s");
-	between = "; holds ";
-	for (int t = 0; t < DETECT_TYPES; t++) {
-		if (!(f->found & DETECT_BIT(t)))
-			continue;
-		buf_addf(b, "%s%s", between, detect_name((enum detect_type)t));
-		between = ", ";
+	if ((c->types[SHAPE_TEXT] || c->types[SHAPE_NUMBER]) && c->distinct <= SHAPE_FEW)
+		buf_addf(b, ", %u different value%s", c->distinct, c->distinct == 1 ? "" : "s");
+}
+
+/* What the detectors found first: that says more than what it looks like. */
+static void add_looks(struct buf *b, const struct shape_counts *c)
+{
+	static const unsigned telling = 1u << LOOK_UUID | 1u << LOOK_TIME | 1u << LOOK_URL | 1u << LOOK_HEX | 1u << LOOK_TOKEN | 1u << LOOK_PROSE |
+					1u << LOOK_DIGITS;
+	uint64_t texts = c->types[SHAPE_TEXT], values = texts + c->types[SHAPE_NUMBER];
+	for (unsigned i = 0; i < c->found_len; i++) {
+		const struct shape_found *f = &c->found[i];
+		bool looks = f->whole * 10 >= texts * 8;
+		buf_addf(b, "; %s %s", looks ? "looks like" : "carries", shape_found_words(f->type));
+		if (!looks && texts >= 100)
+			buf_addf(b, " (%.1f %%)", 100.0 * (double)f->n / (double)texts);
 	}
+	for (unsigned i = 0; i < SHAPE_LOOKS && !c->found_len; i++)
+		if (telling >> i & 1 && values && c->looks[i] * 10 >= values * 8)
+			buf_addf(b, "; looks like %s", shape_look_words[i]);
 }
 
 static void line_start(struct buf *b, size_t *at, bool off, const char *indent)
@@ -220,55 +233,35 @@ static void line_start(struct buf *b, size_t *at, bool off, const char *indent)
 	buf_adds(b, off ? "# " : "");
 }
 
-static void add_count(struct buf *b, size_t line, size_t count, size_t of)
+static void add_column(struct buf *b, size_t line)
 {
 	buf_addc(b, ' ');
 	do
 		buf_addc(b, ' ');
 	while (b->len - line < RULE_COLUMN);
-	buf_addf(b, "# %zu of %zu", count, of);
+	buf_adds(b, "# ");
 }
 
-static void field_line(struct buf *b, const struct seen_field *f, const char *rule, const char *why, bool off, const char *indent, size_t of)
+/* Objects of a part: how many there were, and what they are called. */
+struct part_of {
+	uint64_t n;
+	const char *what;
+};
+
+static void field_line(struct buf *b, const struct seen_field *f, const char *rule, const char *why, bool off, const char *indent,
+		       struct part_of of)
 {
 	size_t line;
 	line_start(b, &line, off, indent);
 	add_key(b, f->name);
 	buf_addf(b, ": %s", rule);
-	add_count(b, line, f->count, of);
-	buf_adds(b, ", ");
-	add_shape(b, f);
+	add_column(b, line);
+	add_share(b, f->c.objects, of.n, of.what);
+	add_types(b, &f->c);
+	add_looks(b, &f->c);
 	if (why)
 		buf_addf(b, "; %s", why);
 	buf_addc(b, '\n');
-}
-
-/* The last word of a key: "orderId" and "order_id" end in "id". */
-static bool last_word_is(const char *name, const char *word)
-{
-	size_t n = strlen(name), w = strlen(word);
-	while (n && strchr("[]\"", name[n - 1]))
-		n--;
-	if (n < w)
-		return false;
-	for (size_t i = 0; i < w; i++)
-		if ((name[n - w + i] | 0x20) != word[i])
-			return false;
-	char before = n > w ? name[n - w - 1] : '.', first = name[n - w];
-	bool lower = before >= 'a' && before <= 'z', letter = lower || (before >= 'A' && before <= 'Z');
-	return !letter || (lower && first >= 'A' && first <= 'Z');
-}
-
-static const char *rule_for_unknown(const struct seen_field *f)
-{
-	if (f->found & DETECT_BIT(DETECT_EMAIL) && f->distinct_len == DISTINCT_MAX && last_word_is(f->name, "email"))
-		return "{domain: true, category: user.contact.email}";
-	for (size_t i = 0; i < sizeof by_word / sizeof *by_word; i++)
-		if (last_word_is(f->name, by_word[i].word))
-			return by_word[i].rule;
-	if (f->shapes & SHAPE_TEXT)
-		return "{redact: all, max: 200}";
-	return f->shapes & SHAPE_NUMBER ? "{bucket: [0, 1, 10, 100, 1000, 10000]}" : "keep";
 }
 
 /* ---- sections ---- */
@@ -292,14 +285,15 @@ enum block { PASSES, STAYS, UNKNOWN };
 static bool in_block(const struct suggestion *s, const struct seen_field *f, enum block block)
 {
 	const struct known *k = known_of(f);
-	/* A list says nothing by itself; its elements have a line. */
-	if (is_slot(s, f) || f->shapes == SHAPE_LIST)
+	/* A list or an object says nothing by itself; what is in it has a line. */
+	const uint64_t *t = f->c.types;
+	if (is_slot(s, f) || t[SHAPE_TEXT] + t[SHAPE_NUMBER] + t[SHAPE_FLAG] + t[SHAPE_NULL] == 0)
 		return false;
 	return block == UNKNOWN ? !k : k && (block == PASSES) == (k->rule != NULL);
 }
 
 static void add_block(const struct suggestion *s, struct buf *b, const struct seen_field **v, size_t n, enum block block,
-		      const char *indent, size_t of)
+		      const char *indent, struct part_of of)
 {
 	static const char *const titles[] = {
 		[PASSES] = NULL,
@@ -318,8 +312,11 @@ static void add_block(const struct suggestion *s, struct buf *b, const struct se
 			field_line(b, v[i], k->rule, NULL, false, indent, of);
 		else if (block == STAYS)
 			field_line(b, v[i], "drop", k->why, true, indent, of);
-		else
-			field_line(b, v[i], rule_for_unknown(v[i]), NULL, true, indent, of);
+		else {
+			struct suggested_rule rule;
+			suggest_rule(v[i], &rule);
+			field_line(b, v[i], rule.text, rule.why, true, indent, of);
+		}
 	}
 }
 
@@ -338,7 +335,7 @@ static bool any_passes(const struct suggestion *s, const struct seen_field **v, 
 	return false;
 }
 
-static void add_fields(const struct suggestion *s, struct buf *b, enum seen_part part, const char *indent, size_t of,
+static void add_fields(const struct suggestion *s, struct buf *b, enum seen_part part, const char *indent, struct part_of of,
 		       const struct seen_field **v)
 {
 	size_t n = part_of(s, part, v);
@@ -355,8 +352,12 @@ static void add_head(const struct suggestion *s, struct buf *b)
 		char ch = s->adapter->name[i];
 		env[i] = ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : '_';
 	}
+	if (s->vendor)
+		buf_addf(b, "# Suggested from what was learned of %s, %s to %s:\n# ", s->vendor, s->first, s->last);
+	else
+		buf_adds(b, "# Suggested from ");
 	buf_addf(b,
-		 "# Suggested from %zu events, %zu profile updates, %zu group updates and %zu links; no value of theirs stands here.\n"
+		 "%zu events, %zu profile updates, %zu group updates and %zu links; no value of theirs stands here.\n"
 		 "# What is active passes; what is behind a # stays here until somebody uncomments it.  Look at each line, then:\n"
 		 "#   weir contract check FILE && weir contract show --effective FILE\n"
 		 "weir: 1\n"
@@ -375,7 +376,7 @@ static void add_head(const struct suggestion *s, struct buf *b)
 		 "basis: legitimate-interest\n"
 		 "mode: enforce\n"
 		 "identity: pseudonym                     # every identifier of a person\n\n",
-		 c->events, c->profiles, c->groups, c->links, s->adapter->name, s->adapter->title, s->adapter->name,
+		 c->events, c->profiles, c->groups, c->links, s->vendor ? s->vendor : s->adapter->name, s->adapter->title, s->adapter->name,
 		 s->adapter->upstream, env);
 	if (c->links)
 		buf_addf(b, "links: allow                            # %zu aliases, merges or identifies\n\n", c->links);
@@ -389,14 +390,15 @@ static void add_events(const struct suggestion *s, struct buf *b, const struct s
 		size_t line = b->len;
 		buf_adds(b, "  - ");
 		buf_add_json(b, v[i]->name, strlen(v[i]->name));
-		add_count(b, line, v[i]->count, s->counts.events);
+		add_column(b, line);
+		add_share(b, v[i]->c.objects, s->counts.events, "events");
 		buf_addc(b, '\n');
 	}
 	if (n > EVENTS_LISTED)
 		buf_addf(b, "  # and %zu rarer names: a prefix may say them, such as \"chat_*\"\n", n - EVENTS_LISTED);
 	add_hidden(b, s->hidden[SEEN_EVENT_NAME], "  ");
 	buf_adds(b, "\nfields:\n  event: keep\n  properties.time: keep\n  properties.$insert_id: keep\n");
-	add_fields(s, b, SEEN_EVENT, "  ", s->counts.events, v);
+	add_fields(s, b, SEEN_EVENT, "  ", (struct part_of){s->counts.events, "events"}, v);
 }
 
 static void add_words(struct buf *b, const struct seen_field **v, size_t n)
@@ -416,7 +418,7 @@ static void add_profiles(const struct suggestion *s, struct buf *b, const struct
 	add_words(b, v, part_of(s, SEEN_OPERATION, v));
 	bool any = any_passes(s, v, part_of(s, SEEN_PROFILE, v));
 	buf_adds(b, any ? "  fields:\n" : "  fields: {}                            # without the {} once a line is uncommented\n");
-	add_fields(s, b, SEEN_PROFILE, "    ", s->counts.profiles, v);
+	add_fields(s, b, SEEN_PROFILE, "    ", (struct part_of){s->counts.profiles, "profile updates"}, v);
 }
 
 static void add_groups(const struct suggestion *s, struct buf *b, const struct seen_field **v)
@@ -428,7 +430,7 @@ static void add_groups(const struct suggestion *s, struct buf *b, const struct s
 	add_words(b, v, n);
 	bool any = any_passes(s, v, part_of(s, SEEN_GROUP, v));
 	buf_adds(b, any ? "  fields:\n" : "  fields: {}                            # without the {} once a line is uncommented\n");
-	add_fields(s, b, SEEN_GROUP, "    ", s->counts.groups, v);
+	add_fields(s, b, SEEN_GROUP, "    ", (struct part_of){s->counts.groups, "group updates"}, v);
 }
 
 void suggest_print(const struct suggestion *s, struct buf *b)
