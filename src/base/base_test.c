@@ -12,9 +12,54 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/csv.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/inflate.h"
+
+static void tables(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *cells;	/* cells end in | and rows in /, an open quote is ? */
+	} rows[] = {	/* RFC 4180 section 2, and what spreadsheets write besides */
+		{"", ""}, {"a", "a|/"}, {"aaa,bbb\r\nzzz,yyy\r\n", "aaa|bbb|/zzz|yyy|/"}, {"aaa,bbb\nzzz,yyy", "aaa|bbb|/zzz|yyy|/"},
+		{"\"aaa\",\"b\r\nbb\",ccc", "aaa|b\r\nbb|ccc|/"}, {"\"b\"\"bb\",c", "b\"bb|c|/"}, {"\"\",", "||/"}, {",", "||/"},
+		{"a,\n\n\r\nb", "a||/b|/"}, {"\xef\xbb\xbfid,x", "id|x|/"}, {"a,\"b", "a|?"}, {"a,\"b\"\"", "a|?"}, {"\"a\" x,b", "a x|b|/"},
+		{"a\"b,c", "a\"b|c|/"}, {"a\r", "a|/"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct csv c = csv_of(rows[i].text, strlen(rows[i].text));
+		struct buf cell, got;
+		buf_init(&cell, 0);
+		buf_init(&got, 0);
+		buf_adds(&got, "");
+		enum csv_cell step = CSV_LAST;
+		while (step != CSV_OPEN && csv_row(&c)) {
+			do {
+				step = csv_cell(&c, &cell);
+				buf_add(&got, step == CSV_OPEN ? NULL : cell.data, step == CSV_OPEN ? 0 : cell.len);
+				buf_addc(&got, step == CSV_OPEN ? '?' : '|');
+			} while (step == CSV_MORE);
+			if (step == CSV_LAST)
+				buf_addc(&got, '/');
+		}
+		assert_string_equal(got.data ? (const char *)got.data : "", rows[i].cells);
+		buf_release(&cell);
+		buf_release(&got);
+	}
+	struct csv c = csv_of("a\n\"x\ny\"\nb", 10);
+	struct buf cell;
+	buf_init(&cell, 0);
+	size_t lines[3], n = 0;
+	while (csv_row(&c) && n < 3) {
+		lines[n++] = c.line;
+		assert_int_equal(csv_cell(&c, &cell), CSV_LAST);
+	}
+	assert_int_equal(n, 3);
+	assert_true(lines[0] == 1 && lines[1] == 2 && lines[2] == 4);
+	buf_release(&cell);
+}
 
 static void encodings(void **state)
 {
@@ -129,7 +174,8 @@ static void json_strings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(encodings), cmocka_unit_test(dates), cmocka_unit_test(ceilings),
+		cmocka_unit_test(encodings),
+		cmocka_unit_test(tables), cmocka_unit_test(dates), cmocka_unit_test(ceilings),
 		cmocka_unit_test(bombs), cmocka_unit_test(suggestions), cmocka_unit_test(json_strings),
 	};
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -5,212 +5,44 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/clock.h"
-#include "base/diag.h"
+#include "cli/args.h"
 #include "cli/ask.h"
 #include "cli/incident.h"
 #include "crypt/crypt.h"
 #include "keeper/decision.h"
 
 enum {
-	OPT_DIR, OPT_JSON, OPT_ALL,
+	VENDOR = ARG_OWN, SINCE, UNTIL, CATEGORY, WHY, AT, RECEIVED, FROM, SUMMARY, SUSPENDED, NOT_APPLICABLE, DPC, EI, CONFIDENTIALITY,
+	INTEGRITY, AVAILABILITY, MALICE, WHAT, ALL, SETS, LETTER, LIST, KIND, LANG, AGAIN,
 };
-/* Options that become a member of the request; the table is help, parser and request in one. */
+static const struct opt opts[] = {
+	ARGS_COMMON,
+	{"--vendor", 0, true, VENDOR},	   {"--since", 0, true, SINCE},	       {"--until", 0, true, UNTIL},
+	{"--category", 0, true, CATEGORY}, {"--why", 0, true, WHY},	       {"--at", 0, true, AT},
+	{"--received", 0, true, RECEIVED}, {"--from", 0, true, FROM},	       {"--summary", 0, true, SUMMARY},
+	{"--suspended-until", 0, true, SUSPENDED}, {"--not-applicable", 0, true, NOT_APPLICABLE},
+	{"--dpc", 0, true, DPC},	   {"--ei", 0, true, EI},	       {"--confidentiality", 0, true, CONFIDENTIALITY},
+	{"--integrity", 0, true, INTEGRITY}, {"--availability", 0, true, AVAILABILITY}, {"--malice", 0, true, MALICE},
+	{"--what", 0, true, WHAT},	   {"--all", 0, false, ALL},	       {"--sets", 0, true, SETS},
+	{"--file", 0, true, LETTER},	   {"--list", 0, true, LIST},	       {"--kind", 0, true, KIND},
+	{"--lang", 0, true, LANG},	   {"--send-again", 0, false, AGAIN},
+};
+enum { OPTS = sizeof opts / sizeof *opts };
+
+/* Options that become a member of the request. */
 static const struct {
-	const char *name, *member;
+	int key;
+	const char *member;
 	bool number;
 } members[] = {
-	{"--vendor", "vendor", false},	 {"--since", "since", false},	   {"--until", "until", false},
-	{"--category", "category", false}, {"--why", "why", false},	   {"--at", "at", false},
-	{"--received", "received", false}, {"--from", "from", false},	   {"--summary", "summary", false},
-	{"--suspended-until", "suspended_until", false}, {"--not-applicable", "not_applicable", false},
-	{"--dpc", "dpc", true},		 {"--ei", "ei", true},		   {"--confidentiality", "confidentiality", true},
-	{"--integrity", "integrity", true}, {"--availability", "availability", true}, {"--malice", "malice", true},
-	{"--what", "what", false},
+	{VENDOR, "vendor", false},     {SINCE, "since", false},	  {UNTIL, "until", false},	 {CATEGORY, "category", false},
+	{WHY, "why", false},	       {AT, "at", false},	  {RECEIVED, "received", false}, {FROM, "from", false},
+	{SUMMARY, "summary", false},   {SUSPENDED, "suspended_until", false}, {NOT_APPLICABLE, "not_applicable", false}, {DPC, "dpc", true},
+	{EI, "ei", true},	       {CONFIDENTIALITY, "confidentiality", true}, {INTEGRITY, "integrity", true},
+	{AVAILABILITY, "availability", true}, {MALICE, "malice", true}, {WHAT, "what", false},
 };
-enum { MEMBERS = sizeof members / sizeof *members, OPT_FIRST = 100, OPT_SETS = 90, OPT_FILE, OPT_LIST, OPT_KIND, OPT_LANG, OPT_AGAIN };
 
-static int parse(const struct command *self, int argc, char **argv, struct incident_args *a)
-{
-	struct opt opts[MEMBERS + 12];
-	size_t n = 0;
-	struct opt_state s;
-	for (; n < MEMBERS; n++)
-		opts[n] = (struct opt){members[n].name, 0, true, OPT_FIRST + (int)n};
-	static const struct opt fixed[] = {
-		{"--dir", 0, true, OPT_DIR},   {"--json", 0, false, OPT_JSON}, {"--all", 0, false, OPT_ALL},	{"--sets", 0, true, OPT_SETS},
-		{"--file", 0, true, OPT_FILE}, {"--list", 0, true, OPT_LIST},  {"--kind", 0, true, OPT_KIND},	{"--lang", 0, true, OPT_LANG},
-		{"--send-again", 0, false, OPT_AGAIN},
-	};
-	memcpy(opts + n, fixed, sizeof fixed);
-	n += sizeof fixed / sizeof *fixed;
-	opt_init(&s, argc, argv);
-	a->request = json_object();
-	for (int k; (k = opt_next(&s, self, opts, n)) != OPT_END;) {
-		if (k == OPT_HELP || k == OPT_BAD)
-			return k;
-		if (k >= OPT_FIRST && members[k - OPT_FIRST].number) {
-			char *end;
-			errno = 0;
-			long v = strtol(s.value, &end, 10);
-			if (!*s.value || *end || errno) {
-				cli_wrong(self, "%s takes a whole number", members[k - OPT_FIRST].name);
-				return OPT_BAD;
-			}
-			json_object_set_new(a->request, members[k - OPT_FIRST].member, json_integer(v));
-		} else if (k >= OPT_FIRST) {
-			json_t *v = json_string(s.value);
-			if (!v) {
-				cli_wrong(self, "%s isn't UTF-8", members[k - OPT_FIRST].name);
-				return OPT_BAD;
-			}
-			json_object_set_new(a->request, members[k - OPT_FIRST].member, v);
-		} else if (k == OPT_JSON) {
-			a->json = true;
-		} else if (k == OPT_ALL) {
-			a->all = true;
-		} else if (k == OPT_AGAIN) {
-			a->again = true;
-		} else if (k == OPT_OPERAND) {
-			if (a->operands_len == sizeof a->operands / sizeof *a->operands) {
-				cli_wrong(self, "%s: too many words", s.value);
-				return OPT_BAD;
-			}
-			a->operands[a->operands_len++] = s.value;
-		} else {
-			*(k == OPT_DIR ? &a->dir : k == OPT_SETS ? &a->sets : k == OPT_FILE ? &a->file : k == OPT_LIST ? &a->list : k == OPT_KIND ? &a->kind
-			  : &a->lang) = s.value;
-		}
-	}
-	return 0;
-}
-
-/* ---- printing ---------------------------------------------------------------------------------------------------- */
-
-static const char *text(const json_t *j, const char *name)
-{
-	const char *s = json_string_value(json_object_get(j, name));
-	return s ? s : "-";
-}
-
-static long long number(const json_t *j, const char *name)
-{
-	return json_integer_value(json_object_get(j, name));
-}
-
-static void print_counts(const json_t *scope)
-{
-	const json_t *c = json_object_get(scope, "counts"), *newly = json_object_get(scope, "newly");
-	size_t i;
-	json_t *v;
-	printf("  people     %lld (%lld identifiers, %lld events)", number(c, "people"), number(c, "identifiers"), number(c, "events"));
-	if (json_is_integer(newly))
-		printf(", %lld of them new in this version", (long long)json_integer_value(newly));
-	printf("\n  digest     %s\n", text(scope, "sha256"));
-	json_array_foreach(json_object_get(c, "categories"), i, v)
-		printf("  %-32s %lld\n", text(v, "category"), number(v, "people"));
-}
-
-static void print_opened(const json_t *a)
-{
-	const json_t *scope = json_object_get(a, "scope");
-	if (json_object_get(a, "vendor"))
-		printf("incident %lld: %s is %s%s\n", number(a, "id"), text(a, "vendor"), text(a, "state"),
-		       json_is_true(json_object_get(a, "cut_off")) ? ", cut off: gate and courier obey" : "");
-	if (scope)
-		print_counts(scope);
-	if (json_object_get(a, "uncounted"))
-		printf("  not counted: %s\n", text(a, "uncounted"));
-}
-
-static void print_severity(const char *title, const json_t *s)
-{
-	if (!json_is_object(s))
-		return;
-	printf("  %-10s %s: %lld quarters (DPC %lld, EI %lld, +%lld)\n", title, text(s, "band"), number(s, "quarters"), number(s, "dpc"),
-	       number(s, "ei"), number(s, "confidentiality") + number(s, "integrity") + number(s, "availability") + number(s, "malice"));
-	if (json_object_get(s, "by"))
-		printf("             by %s: %s\n", text(s, "by"), text(s, "why"));
-}
-
-static bool quiet_clock(const json_t *c)
-{
-	const char *s = text(c, "state");
-	return strcmp(s, "not started") == 0 || strcmp(s, "not applicable") == 0 || strcmp(s, "proposed law") == 0;
-}
-
-static int by_due(const void *a, const void *b)
-{
-	const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
-	const char *p = json_string_value(json_object_get(x, "due")), *q = json_string_value(json_object_get(y, "due"));
-	return p && q ? strcmp(p, q) : (q != NULL) - (p != NULL);
-}
-
-/* The soonest first; those without a number behind them. */
-static void print_clocks(const json_t *list, bool all)
-{
-	size_t n = json_array_size(list), hidden = 0;
-	const json_t **sorted = xcalloc(n + 1, sizeof *sorted);
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = json_array_get(list, i);
-	qsort(sorted, n, sizeof *sorted, by_due);
-	for (size_t i = 0; i < n; i++) {
-		const json_t *c = sorted[i];
-		if (quiet_clock(c) && !all) {
-			hidden++;
-			continue;
-		}
-		printf("  %-12s %-20s  %s (%s)%s\n", text(c, "state"), text(c, "due"), text(c, "id"), text(c, "jurisdiction"),
-		       json_is_true(json_object_get(c, "verified")) ? "" : "  UNVERIFIED");
-		if (json_is_string(json_object_get(c, "why")))
-			printf("  %36s%s\n", "", text(c, "why"));
-	}
-	free(sorted);
-	if (hidden)
-		printf("  %zu more that have not started or don't apply: --all shows them\n", hidden);
-}
-
-static void print_shown(const struct incident_args *a, const json_t *j)
-{
-	size_t i;
-	json_t *v;
-	const char *name;
-	printf("incident %lld: %s, %s%s\n  opened     %s by %s: %s\n", number(j, "id"), text(j, "vendor"), text(j, "state"),
-	       json_is_true(json_object_get(j, "cut_off")) ? ", cut off" : "", text(j, "at"), text(j, "by"), text(j, "why"));
-	json_array_foreach(json_object_get(j, "scopes"), i, v) {
-		printf("\nscope %lld, %s by %s: %s\n", number(v, "n"), text(v, "at"), text(v, "by"), text(v, "why"));
-		print_counts(v);
-	}
-	puts("\nseverity (ENISA 2013; quarters)");
-	print_severity("proposed", json_object_get(json_object_get(j, "severity"), "proposed"));
-	print_severity("confirmed", json_object_get(json_object_get(j, "severity"), "confirmed"));
-	puts("\nanchors");
-	json_object_foreach(json_object_get(j, "anchors"), name, v)
-		printf("  %-26s %s by %s: %s\n", name, text(v, "at"), text(v, "by"), text(v, "why"));
-	puts("\nmessages");
-	json_array_foreach(json_object_get(j, "messages"), i, v)
-		printf("  %lld %s from %s; if this made us aware, GDPR 33(1) is due %s\n", number(v, "n"), text(v, "received"), text(v, "from"),
-		       text(v, "if_aware_gdpr_33_due"));
-	puts("\nclocks (not legal advice; UNVERIFIED rows were never compared with the law's text)");
-	print_clocks(json_object_get(j, "clocks"), a->all);
-	puts("\ntimeline");
-	json_array_foreach(json_object_get(j, "timeline"), i, v)
-		printf("  %s  %-12s %-18s %s\n", text(v, "at"), text(v, "who"), text(v, "kind"), text(v, "text"));
-}
-
-static void print_list(const json_t *answer)
-{
-	size_t i;
-	json_t *v;
-	printf("%-4s %-20s %-10s %-8s %10s  %s\n", "ID", "VENDOR", "STATE", "CUT OFF", "PEOPLE", "OPENED");
-	json_array_foreach(json_object_get(answer, "incidents"), i, v)
-		printf("%-4lld %-20s %-10s %-8s %10lld  %s\n", number(v, "id"), text(v, "vendor"), text(v, "state"),
-		       json_is_true(json_object_get(v, "cut_off")) ? "yes" : "no", number(v, "people"), text(v, "at"));
-}
-
-/* ---- words ------------------------------------------------------------------------------------------------------- */
-
-static int exit_of(const struct command *self, const struct err *err)
+int incident_exit(const struct command *self, const struct err *err)
 {
 	cli_fail(self->name, err);
 	return err->code == ERR_CONFLICT || err->code == ERR_DENIED ? EXIT_NO : err->code == ERR_INPUT || err->code == ERR_NOTFOUND ? EXIT_USE : EXIT_FAULT;
@@ -220,7 +52,57 @@ int incident_ask(const struct command *self, struct incident_args *a, const char
 {
 	struct err err;
 	json_object_set_new(a->request, "do", json_string(word));
-	return ask(a->dir, json_incref(a->request), answer, &err) == 0 ? 0 : exit_of(self, &err);
+	return ask(a->dir, json_incref(a->request), answer, &err) == 0 ? 0 : incident_exit(self, &err);
+}
+
+/* ---- words of their own ------------------------------------------------------------------------------------------ */
+
+/* The steward, who keeps incidents, hangs: the vendor is cut off all the same, by the keeper and as this person's ask. */
+static int cut_off_alone(const struct incident_args *a, const struct err *why)
+{
+	struct err err;
+	json_t *answer;
+	const char *vendor = json_string_value(json_object_get(a->request, "vendor"));
+	const char *reason = json_string_value(json_object_get(a->request, "why"));
+	json_t *request = json_pack("{s:s, s:s, s:s}", "do", "quarantine", "vendor", vendor ? vendor : "", "why",
+				    reason && *reason && strlen(reason) <= WHY_MAX ? reason : "an incident that could not be opened yet");
+	if (ask(a->dir, request, &answer, &err) < 0) {
+		err_prefix(&err, "%s; nor was the vendor cut off: ", why->msg);
+		return cli_fail("incident open", &err);
+	}
+	json_decref(answer);
+	fprintf(stderr, "weir: incident open: %s is quarantined, but no incident is open: %s; open it again, then `weir vendor release`\n", vendor ? vendor : "-",
+		why->msg);
+	return EXIT_FAULT;
+}
+
+static int do_open(const struct command *self, struct incident_args *a)
+{
+	json_t *answer;
+	struct err err;
+	json_object_set_new(a->request, "do", json_string("incident-open"));
+	if (ask(a->dir, json_incref(a->request), &answer, &err) < 0)
+		return ask_was_silent(&err) ? cut_off_alone(a, &err) : incident_exit(self, &err);
+	if (a->json)
+		ask_print(answer);
+	else
+		incident_print_opened(answer);
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
+static int do_show(const struct command *self, struct incident_args *a)
+{
+	json_t *answer;
+	int bad = incident_ask(self, a, "incident-show", &answer);
+	if (bad)
+		return bad;
+	if (a->json)
+		ask_print(answer);
+	else
+		incident_print_shown(answer, a->all);
+	json_decref(answer);
+	return EXIT_DONE;
 }
 
 static int plain(const struct command *self, struct incident_args *a, const char *word, void (*print)(const json_t *))
@@ -237,88 +119,6 @@ static int plain(const struct command *self, struct incident_args *a, const char
 	return EXIT_DONE;
 }
 
-/* The steward, who keeps incidents, hangs: the vendor is cut off all the same, by the keeper and as this person's ask. */
-static int cut_off_alone(const struct incident_args *a, const struct err *why)
-{
-	struct err err;
-	json_t *answer;
-	const char *vendor = text(a->request, "vendor");
-	const char *reason = text(a->request, "why");
-	json_t *request = json_pack("{s:s, s:s, s:s}", "do", "quarantine", "vendor", vendor, "why",
-				    *reason && strlen(reason) <= WHY_MAX ? reason : "an incident that could not be opened yet");
-	if (ask(a->dir, request, &answer, &err) < 0) {
-		err_prefix(&err, "%s; nor was the vendor cut off: ", why->msg);
-		return cli_fail("incident open", &err);
-	}
-	json_decref(answer);
-	fprintf(stderr, "weir: incident open: %s is quarantined, but no incident is open: %s; open it again, then `weir vendor release`\n", vendor,
-		why->msg);
-	return EXIT_FAULT;
-}
-
-static int do_open(const struct command *self, struct incident_args *a)
-{
-	if (a->operands_len > 1)
-		return cli_wrong(self, "%s: open takes --vendor V", a->operands[1]);
-	json_t *answer;
-	struct err err;
-	json_object_set_new(a->request, "do", json_string("incident-open"));
-	if (ask(a->dir, json_incref(a->request), &answer, &err) < 0)
-		return ask_was_silent(&err) ? cut_off_alone(a, &err) : exit_of(self, &err);
-	if (a->json)
-		ask_print(answer);
-	else
-		print_opened(answer);
-	json_decref(answer);
-	return EXIT_DONE;
-}
-
-static int do_list(const struct command *self, struct incident_args *a)
-{
-	return plain(self, a, "incident-list", print_list);
-}
-
-static int do_show(const struct command *self, struct incident_args *a)
-{
-	json_t *answer;
-	int bad = incident_ask(self, a, "incident-show", &answer);
-	if (bad)
-		return bad;
-	if (a->json)
-		ask_print(answer);
-	else
-		print_shown(a, answer);
-	json_decref(answer);
-	return EXIT_DONE;
-}
-
-static int do_confirm(const struct command *self, struct incident_args *a)
-{
-	return plain(self, a, "incident-confirm", print_opened);
-}
-
-static void print_done(const json_t *a)
-{
-	printf("incident %lld: %s is %s%s\n", number(a, "id"), text(a, "vendor"), text(a, "state"),
-	       json_is_true(json_object_get(a, "cut_off")) ? ", cut off" : "");
-}
-
-static int do_note(const struct command *self, struct incident_args *a)
-{
-	if (a->operands_len != 3)
-		return cli_wrong(self, "note ID TEXT");
-	json_object_set_new(a->request, "text", json_string(a->operands[2]));
-	return plain(self, a, "incident-note", print_done);
-}
-
-static int do_anchor(const struct command *self, struct incident_args *a)
-{
-	if (a->operands_len != 3)
-		return cli_wrong(self, "anchor ID ANCHOR --at TIME --why TEXT");
-	json_object_set_new(a->request, "anchor", json_string(a->operands[2]));
-	return plain(self, a, "incident-anchor", print_done);
-}
-
 static int do_aware(const struct command *self, struct incident_args *a)
 {
 	if (a->sets) {
@@ -327,7 +127,7 @@ static int do_aware(const struct command *self, struct incident_args *a)
 			json_array_append_new(list, json_stringn(p, strcspn(p, ",")));
 		json_object_set_new(a->request, "sets", list);
 	}
-	return plain(self, a, "incident-aware", print_done);
+	return plain(self, a, "incident-aware", incident_print_done);
 }
 
 static int do_message(const struct command *self, struct incident_args *a)
@@ -347,100 +147,124 @@ static int do_message(const struct command *self, struct incident_args *a)
 	buf_release(&b);
 	hex_encode(sha, 32, hex);
 	json_object_set_new(a->request, "sha256", json_string(hex));
-	return plain(self, a, "incident-message", print_done);
+	return plain(self, a, "incident-message", incident_print_done);
 }
 
-static int do_scope(const struct command *self, struct incident_args *a)
-{
-	return plain(self, a, "incident-scope", print_opened);
-}
+/* ---- all words --------------------------------------------------------------------------------------------------- */
 
-static int do_file(const struct command *self, struct incident_args *a)
-{
-	if (a->operands_len != 3)
-		return cli_wrong(self, "file ID DEADLINE --at TIME|--suspended-until TIME|--not-applicable REASON --why PROOF");
-	json_object_set_new(a->request, "deadline", json_string(a->operands[2]));
-	return plain(self, a, "incident-file", print_done);
-}
-
-static void print_scored(const json_t *a)
-{
-	print_severity("confirmed", json_object_get(a, "severity"));
-}
-
-static int do_severity(const struct command *self, struct incident_args *a)
-{
-	return plain(self, a, "incident-severity", print_scored);
-}
-
-static int do_close(const struct command *self, struct incident_args *a)
-{
-	return plain(self, a, "incident-close", print_done);
-}
-
-static int do_lift(const struct command *self, struct incident_args *a)
-{
-	return plain(self, a, "incident-lift", print_done);
-}
-
-static const struct {
-	const char *word;
+/* What a word asks and how its answer is shown, or the function that does both. */
+static const struct act {
+	const char *name, *ask;
+	void (*print)(const json_t *answer);
+	const char *operand;	/* the request's member for what stands behind the id */
 	int (*run)(const struct command *self, struct incident_args *a);
-	bool id;
-} words[] = {
-	{"open", do_open, false},   {"list", do_list, false},	{"show", do_show, true},	 {"confirm", do_confirm, true}, {"note", do_note, true},
-	{"anchor", do_anchor, true}, {"aware", do_aware, true}, {"message", do_message, true}, {"scope", do_scope, true},	{"file", do_file, true},
-	{"severity", do_severity, true}, {"close", do_close, true}, {"lift", do_lift, true},
-	{"draft", incident_draft, true}, {"release", incident_release, true}, {"letters", incident_letters, true}, {"notify", incident_notify, true},
+} acts[] = {
+	{.name = "open", .run = do_open},
+	{"list", "incident-list", incident_print_list, NULL, NULL},
+	{.name = "show", .run = do_show},
+	{"confirm", "incident-confirm", incident_print_opened, NULL, NULL},
+	{"note", "incident-note", incident_print_done, "text", NULL},
+	{"anchor", "incident-anchor", incident_print_done, "anchor", NULL},
+	{.name = "aware", .run = do_aware},
+	{.name = "message", .run = do_message},
+	{"scope", "incident-scope", incident_print_opened, NULL, NULL},
+	{"severity", "incident-severity", incident_print_scored, NULL, NULL},
+	{"file", "incident-file", incident_print_done, "deadline", NULL},
+	{"close", "incident-close", incident_print_done, NULL, NULL},
+	{"lift", "incident-lift", incident_print_done, NULL, NULL},
+	{.name = "draft", .run = incident_draft},
+	{.name = "notify", .run = incident_notify},
+	{.name = "release", .run = incident_release},
+	{.name = "letters", .run = incident_letters},
 };
-enum { WORDS = sizeof words / sizeof *words };
 
-static int unknown(const struct command *self, const char *word)
+static int act(const struct command *self, const char *word, struct incident_args *a)
 {
-	const char *names[WORDS];
-	for (size_t i = 0; i < WORDS; i++)
-		names[i] = words[i].word;
-	const char *near = diag_nearest(word, strlen(word), names, WORDS);
-	return cli_wrong(self, "%s: no such word%s%s%s", word, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	const struct act *t = acts;
+	while (strcmp(t->name, word) != 0)	/* every word is there */
+		t++;
+	if (t->operand)
+		json_object_set_new(a->request, t->operand, json_string(a->operand));
+	return t->run ? t->run(self, a) : plain(self, a, t->ask, t->print);
 }
 
-static int take_id(const struct command *self, struct incident_args *a)
+/* False: the error was printed. */
+static bool read_number(const struct command *self, const char *name, const char *s, long long *out)
 {
 	char *end;
 	errno = 0;
-	long long id = a->operands_len > 1 ? strtoll(a->operands[1], &end, 10) : 0;
-	if (a->operands_len < 2)
-		return cli_wrong(self, "which incident? `weir incident list` shows their ids");
-	if (!*a->operands[1] || *end || errno || id < 1)
-		return cli_wrong(self, "an incident's id is a number");
-	a->id = id;
-	json_object_set_new(a->request, "id", json_integer(id));
-	return 0;
+	*out = strtoll(s, &end, 10);
+	if (*s && !*end && !errno)
+		return true;
+	cli_wrong(self, "%s is a whole number", name);
+	return false;
 }
 
-static int dispatch(const struct command *self, struct incident_args *a)
+static bool add_members(const struct command *self, const struct args *a, json_t *request)
 {
-	if (a->operands_len == 0)
-		return cli_wrong(self, "open, list, show, ...?  `weir help incident`");
-	for (size_t i = 0; i < WORDS; i++) {
-		if (strcmp(words[i].word, a->operands[0]) != 0)
+	for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+		const char *s = a->value[members[i].key], *name = opts[members[i].key].name;
+		long long n = 0;
+		if (!s)
 			continue;
-		int bad = words[i].id ? take_id(self, a) : 0;
-		return bad ? bad : words[i].run(self, a);
+		if (members[i].number && !read_number(self, name, s, &n))
+			return false;
+		json_t *v = members[i].number ? json_integer(n) : json_string(s);
+		if (!v)
+			return cli_wrong(self, "%s isn't UTF-8", name), false;
+		json_object_set_new(request, members[i].member, v);
 	}
-	return unknown(self, a->operands[0]);
+	return true;
 }
+
+static bool add_id(const struct command *self, const struct args *a, struct incident_args *out)
+{
+	if (!a->operand[0])
+		return true;
+	if (!read_number(self, "an incident's id", a->operand[0], &out->id))
+		return false;
+	if (out->id < 1)
+		return cli_wrong(self, "%s: no such incident; `weir incident list` shows their ids", a->operand[0]), false;
+	json_object_set_new(out->request, "id", json_integer(out->id));
+	return true;
+}
+
+static int run_word(const struct command *self, const struct args *a)
+{
+	struct incident_args in = {
+		.dir = a->value[ARG_DIR], .sets = a->value[SETS], .file = a->value[LETTER], .list = a->value[LIST], .kind = a->value[KIND],
+		.lang = a->value[LANG], .json = a->value[ARG_JSON], .all = a->value[ALL], .again = a->value[AGAIN], .request = json_object(),
+		.operand = a->operand[0] ? a->operand[1] : NULL,
+	};
+	int rc = add_id(self, a, &in) && add_members(self, a, in.request) ? act(self, a->word, &in) : EXIT_USE;
+	json_decref(in.request);
+	return rc;
+}
+
+#define O(key) (1u << (key))
+static const struct word words[] = {
+	{"open", 0, 0, "--vendor V", O(VENDOR) | O(SINCE) | O(UNTIL) | O(WHY), run_word},
+	{"list", 0, 0, "", 0, run_word},
+	{"show", 1, 1, "ID", O(ALL), run_word},
+	{"confirm", 1, 1, "ID --why TEXT", O(WHY) | O(SINCE) | O(UNTIL), run_word},
+	{"note", 2, 2, "ID TEXT", 0, run_word},
+	{"message", 1, 1, "ID --from WHO --file FILE", O(FROM) | O(LETTER) | O(RECEIVED) | O(SUMMARY), run_word},
+	{"aware", 1, 1, "ID --at TIME --why TEXT", O(AT) | O(WHY) | O(SETS), run_word},
+	{"anchor", 2, 2, "ID ANCHOR --at TIME --why TEXT", O(AT) | O(WHY), run_word},
+	{"scope", 1, 1, "ID --why TEXT", O(SINCE) | O(UNTIL) | O(CATEGORY) | O(WHY), run_word},
+	{"severity", 1, 1, "ID --why TEXT", O(DPC) | O(EI) | O(CONFIDENTIALITY) | O(INTEGRITY) | O(AVAILABILITY) | O(MALICE) | O(WHY), run_word},
+	{"file", 2, 2, "ID DEADLINE --why PROOF", O(AT) | O(SUSPENDED) | O(NOT_APPLICABLE) | O(WHY), run_word},
+	{"close", 1, 1, "ID --why TEXT", O(WHY), run_word},
+	{"lift", 1, 1, "ID --why TEXT", O(WHY), run_word},
+	{"draft", 1, 1, "ID --kind people|authority --lang en|de", O(KIND) | O(LANG) | O(WHAT), run_word},
+	{"notify", 1, 1, "ID --list FILE", O(LIST) | O(AGAIN), run_word},
+	{"release", 2, 2, "ID CAMPAIGN", 0, run_word},
+	{"letters", 1, 1, "ID", 0, run_word},
+};
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct incident_args a = {0};
-	int k = parse(self, argc, argv, &a);
-	if (k)
-		k = k == OPT_HELP ? cli_help(self) : EXIT_USE;
-	else
-		k = dispatch(self, &a);
-	json_decref(a.request);
-	return k;
+	return args_words(self, argc, argv, opts, OPTS, words, sizeof words / sizeof *words);
 }
 
 const struct command cmd_incident = {

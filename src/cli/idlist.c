@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "cli/cli.h"
 
 enum { FILE_MAX = 1 << 30, PORTION_BYTES = 48 << 10, PORTION_IDS = 4000, ID_MAX = 8 << 10 };
@@ -72,50 +73,35 @@ static int read_ndjson(struct idlist *l, const char *at, const char *end, const 
 	return 0;
 }
 
-/* One cell into b; *at moves behind it and its comma.  Returns false at the end of the row. */
-static bool cell(const char **at, const char *end, size_t *line, struct buf *b)
+/* The place of the column that is called so; SIZE_MAX: none, or the row isn't whole. */
+static size_t column_of(struct csv *c, const char *name, struct buf *b)
 {
-	const char *p = *at;
-	buf_reset(b);
-	bool quoted = p < end && *p == '"';
-	for (p += quoted; p < end; p++) {
-		if (quoted && *p == '"') {
-			quoted = p + 1 < end && p[1] == '"';
-			if (!quoted)
-				continue;
-			p++;
-		} else if (!quoted && (*p == ',' || *p == '\n')) {
-			break;
-		}
-		*line += *p == '\n';
-		if (quoted || *p != '\r')
-			buf_addc(b, *p);
+	size_t found = SIZE_MAX;
+	enum csv_cell step = csv_row(c) ? CSV_MORE : CSV_LAST;
+	for (size_t i = 0; step == CSV_MORE; i++) {
+		step = csv_cell(c, b);
+		if (b->len == strlen(name) && b->len && memcmp(b->data, name, b->len) == 0)
+			found = i;
 	}
-	bool more = p < end && *p == ',';
-	*line += p < end && *p == '\n';
-	*at = p < end ? p + 1 : end;
-	return more;
+	return step == CSV_OPEN ? SIZE_MAX : found;
 }
 
 static int read_csv(struct idlist *l, const char *at, const char *end, const char *column, struct err *err)
 {
 	struct buf b;
-	size_t line = 1, want = SIZE_MAX;
+	struct csv c = csv_of(at, (size_t)(end - at));
 	buf_init(&b, 0);
-	bool more = true;
-	for (size_t i = 0; more; i++) {
-		more = cell(&at, end, &line, &b);
-		if (b.len == strlen(column) && b.len && memcmp(b.data, column, b.len) == 0)
-			want = i;
-	}
+	size_t want = column_of(&c, column, &b);
 	int r = want == SIZE_MAX ? err_set(err, ERR_INPUT, "line 1: no column has the name that --id gives") : 0;
-	while (r == 0 && at < end) {
-		size_t began = line;
-		more = true;
-		for (size_t i = 0; more && r == 0; i++) {
-			more = cell(&at, end, &line, &b);
-			if (i == want)
-				r = add(l, (const char *)b.data, b.len, began, err);
+	while (r == 0 && csv_row(&c)) {
+		const size_t line = c.line;
+		enum csv_cell step = CSV_MORE;
+		for (size_t i = 0; step == CSV_MORE && r == 0; i++) {
+			step = csv_cell(&c, &b);
+			if (step == CSV_OPEN)
+				r = err_set(err, ERR_INPUT, "line %zu: a quote isn't closed", line);
+			else if (i == want)
+				r = add(l, b.len ? (const char *)b.data : "", b.len, line, err);
 		}
 	}
 	buf_release(&b);
