@@ -5,9 +5,10 @@
 #include "cli/args.h"
 #include "cli/ask.h"
 #include "cli/question.h"
+#include "cli/subject_decide.h"
 #include "cli/vendor_id.h"
 
-static const struct opt opts[] = {ARGS_COMMON};
+static const struct opt opts[] = {ARGS_COMMON, SUBJECT_DECIDE_OPTS};
 
 static void names(const json_t *v, const char *list, const char *title)
 {
@@ -23,7 +24,7 @@ static void print(const json_t *a)
 {
 	size_t i;
 	json_t *v;
-	printf("%s\n", ask_text(a, "subject"));
+	printf("%s%s\n", ask_text(a, "subject"), json_is_true(json_object_get(a, "restricted")) ? "  restricted: to be erased" : "");
 	json_array_foreach(json_object_get(a, "linked"), i, v) printf("%s  the same person\n", json_string_value(v));
 	json_array_foreach(json_object_get(a, "vendors"), i, v) {
 		printf("\n  %s: %s to %s, %lld days%s\n", ask_text(v, "vendor"), ask_text(v, "first"), ask_text(v, "last"),
@@ -34,7 +35,9 @@ static void print(const json_t *a)
 		names(v, "categories", "categories");
 		names(v, "fields", "fields");
 	}
-	if (i == 0)
+	if (json_is_true(json_object_get(a, "erased")))
+		printf("\n  erased on %s: of what was before nothing is known any more\n", ask_text(a, "erased_on"));
+	else if (i == 0)
 		puts("\n  never seen: no vendor got anything of this subject");
 }
 
@@ -52,8 +55,15 @@ static int run(const struct command *self, int argc, char **argv)
 	struct err err;
 	json_t *answer;
 	int status;
-	if (!args_read(self, argc, argv, opts, sizeof opts / sizeof *opts, 1, &a, &status))
+	if (!args_read(self, argc, argv, opts, sizeof opts / sizeof *opts, 2, &a, &status))
 		return status;
+	if (a.n && subject_decides(a.operand[0]) && (a.n == 2 || a.value[ARG_USERS]))
+		return subject_decide(self, &a);
+	for (int k = ARG_OWN; k < ARG_SUBJECT_OWN; k++)
+		if (a.value[k])
+			return cli_wrong(self, "only restrict, release and erase have a use for that option");
+	if (a.n == 2)
+		return cli_wrong(self, "%s: one identifier at a time", a.operand[1]);
 	if (!a.n)
 		return cli_wrong(self, "whose? [KIND:]ID");
 	json_t *request = json_pack("{s:s, s:s}", "do", "subject", "id", a.operand[0]);
@@ -74,11 +84,19 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command cmd_subject = {
 	"subject", "which vendors have a person's data",
-	"usage: weir subject [KIND:]ID [--dir FOLDER] [--json]\n"
+	"usage: weir subject [KIND:]ID\n"
+	"       weir subject restrict|release ([KIND:]ID | --users FILE [--id COLUMN]) --why TEXT\n"
+	"       weir subject erase ([KIND:]ID | --users FILE [--id COLUMN]) --why TEXT [--force]\n"
+	"       (each with [--dir FOLDER] [--json])\n"
 	"\n"
 	"ID is the identifier as your own systems send it.  KIND is user, device, email, phone, account or other; without\n"
 	"it each is looked for, user first.  The answer names the subject by the ledger's own pseudonym.\n"
 	"\n"
-	"Exit status: 0 seen; 1 never seen; 2 wrong use; 3 the ledger is damaged, own fault.\n",
+	"  restrict  the person is to be erased; names the vendors to ask, and by which name they know them\n"
+	"  release   isn't, after all\n"
+	"  erase     takes the person out of the ledger's files, once every vendor has attested to have deleted what it got\n"
+	"            (`weir ledger deleted`); --force: all the same.  It can't be taken back\n"
+	"\n"
+	"Exit status: 0 seen, done; 1 never seen, a vendor hasn't attested; 2 wrong use; 3 the ledger is damaged, own fault.\n",
 	run,
 };

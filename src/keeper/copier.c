@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/say.h"
 #include "keeper/keeper.h"
 #include "log/block.h"
@@ -221,6 +222,13 @@ int64_t copier_step(struct copier *c, size_t limit, struct err *err)
 int copier_record(struct copier *c, const void *body, size_t n, struct err *err)
 {
 	if (log_append(c->w, LOG_RECORD, body, n, NULL, err) < 0)
+		return -1;
+	return log_commit(c->w, err);
+}
+
+int copier_erase(struct copier *c, const void *body, size_t n, struct err *err)
+{
+	if (log_roll(c->w, clock_now() * 1000000, err) < 0 || log_append(c->w, LOG_ERASE, body, n, NULL, err) < 0)
 		return -1;
 	return log_commit(c->w, err);
 }

@@ -92,6 +92,8 @@ void copier_close(struct copier **c);
 int64_t copier_step(struct copier *c, size_t limit, struct err *err) KEEPER_CHECKED;
 /* A frame of the keeper's own (LOG_RECORD), durable. */
 int copier_record(struct copier *c, const void *body, size_t n, struct err *err) KEEPER_CHECKED;
+/* A LOG_ERASE frame, durable, the first of a new file: those before it can go. */
+int copier_erase(struct copier *c, const void *body, size_t n, struct err *err) KEEPER_CHECKED;
 const struct log_mark *copier_mark(const struct copier *c);	/* of open/ */
 /* Frames of open/ up to this number may go. */
 int copier_release(struct copier *c, uint64_t passed, struct err *err) KEEPER_CHECKED;
@@ -99,6 +101,18 @@ struct copier_stats {
 	uint64_t passed, exposures, links, gaps, commits;
 };
 struct copier_stats copier_stats(const struct copier *c);
+
+/*
+ * Restricts, releases or erases people (ledger.h): recorded durably, then done.  Frames of open/ that held them are gone when this
+ * returns.  ERR_NOTFOUND, ERR_DENIED: the answer is no.  Other errors of an erasure may come after it was recorded: it will be
+ * finished.
+ */
+struct ledger;
+struct pseudo;
+int keeper_people(struct copier *c, struct ledger *l, struct pseudo *subject, const json_t *request, const char *who, json_t *answer,
+		  struct err *err) KEEPER_CHECKED;
+/* One of its requests. */
+bool keeper_people_word(const char *word);
 
 /* ---- process ---------------------------------------------------------------------------------------------------- */
 

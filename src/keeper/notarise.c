@@ -61,6 +61,13 @@ void notarise_due(struct keeper *k)
 		notarise_now(k);
 }
 
+void notarise_people(struct keeper *k)
+{
+	struct err err;
+	if (k->notary && notary_people(k->notary, k->ledger, clock_now(), &err) < 0)
+		failed(k, &err);
+}
+
 bool notarise_days(struct keeper *k)
 {
 	struct err err;

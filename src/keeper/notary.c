@@ -17,6 +17,8 @@ struct notary {
 	struct log_reader *reader;	/* of open/, behind the last batch; NULL: to be opened */
 	uint64_t batched;		/* its last number */
 	uint64_t days;			/* day files that have a leaf */
+	uint64_t people;		/* decisions about them that have one */
+	uint64_t erasures;		/* of ledger_stats, when days were last compared */
 	uint64_t event;			/* the highest number of an event in the log */
 };
 
@@ -34,7 +36,7 @@ void notary_key(const uint8_t public_key[static 32], struct tlog_key *out)
 
 struct found {
 	struct notary *n;
-	bool batch, day, event;
+	bool batch, day, event, people;
 };
 
 static uint64_t number(const json_t *j, const char *name)
@@ -59,7 +61,8 @@ static bool look_back(void *arg, uint64_t index, struct span entry)
 		const char *kind, *member;
 		bool *found;
 		uint64_t *to;
-	} kinds[] = {{"batch", "to", &f->batch, &f->n->batched}, {"day", "days", &f->day, &f->n->days}, {"event", "seq", &f->event, &f->n->event}};
+	} kinds[] = {{"batch", "to", &f->batch, &f->n->batched}, {"day", "days", &f->day, &f->n->days}, {"event", "seq", &f->event, &f->n->event},
+		     {"people", "number", &f->people, &f->n->people}, {"day", "people", &f->people, &f->n->people}};
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		if (*kinds[i].found || !is_leaf(entry, kinds[i].kind))
 			continue;
@@ -68,7 +71,7 @@ static bool look_back(void *arg, uint64_t index, struct span entry)
 		*kinds[i].found = true;
 		json_decref(j);
 	}
-	return !(f->batch && f->day && f->event);
+	return !(f->batch && f->day && f->event && f->people);
 }
 
 int notary_open(const struct notary_place *p, struct notary **out, struct err *err)
@@ -188,21 +191,98 @@ int notary_batch(struct notary *n, int64_t at, struct err *err)
 	return r < 0 ? -1 : leaves;
 }
 
+/* ---- people ------------------------------------------------------------------------------------------------------- */
+
+struct decisions {
+	struct ledger_decision *v;
+	size_t n;
+};
+
+static void note_decision(void *arg, const struct ledger_decision *d)
+{
+	struct decisions *s = arg;
+	s->v = xrealloc(s->v, (s->n + 1) * sizeof *s->v);
+	s->v[s->n++] = *d;
+}
+
+/* Takes those out that have a leaf. */
+static bool strike_decision(void *arg, uint64_t index, struct span entry)
+{
+	struct decisions *s = arg;
+	uint8_t sha[32];
+	(void)index;
+	if (!is_leaf(entry, "people"))
+		return s->n > 0;
+	json_t *j = json_loadb(entry.at, entry.len, 0, NULL);
+	const char *hex = json_string_value(json_object_get(j, "sha256"));
+	bool good = hex && hex_decode(hex, strlen(hex), sha, sizeof sha);
+	for (size_t i = 0; good && i < s->n; i++)
+		if (memcmp(s->v[i].sha256, sha, sizeof sha) == 0) {
+			s->v[i] = s->v[--s->n];
+			break;
+		}
+	json_decref(j);
+	return s->n > 0;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct ledger_decision *x = a, *y = b;
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return memcmp(x->sha256, y->sha256, sizeof x->sha256);
+}
+
+static int log_decision(struct notary *n, const struct ledger_decision *d, int64_t at, struct err *err)
+{
+	struct buf leaf;
+	char hex[65];
+	uint64_t index;
+	hex_encode(d->sha256, 32, hex);
+	buf_init(&leaf, LEAF_MAX);
+	buf_addf(&leaf, "{\"weir\":\"people\",\"at\":%" PRId64 ",\"do\":\"%s\",\"number\":%" PRIu64 ",\"identifiers\":%" PRIu32 ",\"forced\":%s,"
+			"\"sha256\":\"%s\"}", at, d->what, n->people + 1, d->identifiers, d->forced ? "true" : "false", hex);
+	int r = add(n, &leaf, &index, err);
+	n->people += r == 0;
+	buf_release(&leaf);
+	return r;
+}
+
+int notary_people(struct notary *n, const struct ledger *l, int64_t at, struct err *err)
+{
+	struct decisions s = {0};
+	uint64_t before = n->people;
+	ledger_decisions(l, note_decision, &s);
+	int r = 0;
+	if (s.n > n->people) {
+		r = tlog_entries_back(n->log, tlog_size(n->log), strike_decision, &s, err);
+		if (r == 0 && s.n)
+			qsort(s.v, s.n, sizeof *s.v, by_time);
+		for (size_t i = 0; i < s.n && r == 0; i++)
+			r = log_decision(n, &s.v[i], at, err);
+	}
+	free(s.v);
+	return r < 0 ? -1 : (int)(n->people - before);
+}
+
 /* ---- days --------------------------------------------------------------------------------------------------------- */
 
 struct days {
-	struct ledger_day *v;
-	size_t n;
+	struct day_seen {
+		struct ledger_day d;
+		bool again;	/* it has a leaf, of what it was */
+	} *v;
+	size_t n, found;	/* found: have a leaf; of which the last is what counts */
 };
 
 static void note_day(void *arg, const struct ledger_day *d)
 {
 	struct days *s = arg;
 	s->v = xrealloc(s->v, (s->n + 1) * sizeof *s->v);
-	s->v[s->n++] = *d;
+	s->v[s->n++] = (struct day_seen){.d = *d};
 }
 
-static void day_leaf(const struct ledger_day *d, int64_t at, uint64_t days, struct buf *leaf)
+static void day_leaf(const struct ledger_day *d, int64_t at, uint64_t days, uint64_t people, struct buf *leaf)
 {
 	uint8_t sha[32];
 	char hex[65], root[65], day[11];
@@ -210,34 +290,42 @@ static void day_leaf(const struct ledger_day *d, int64_t at, uint64_t days, stru
 	hex_encode(sha, 32, hex);
 	hex_encode(d->root, 32, root);
 	clock_format_day(d->day * DAY_SECONDS, day);
-	buf_addf(leaf, "{\"weir\":\"day\",\"at\":%" PRId64 ",\"day\":\"%s\",\"generation\":%" PRIu32 ",\"days\":%" PRIu64 ",\"bytes\":%zu,\"root\":\"%s\","
-		       "\"sha256\":\"%s\"}", at, day, d->generation, days, d->n, root, hex);
+	buf_addf(leaf, "{\"weir\":\"day\",\"at\":%" PRId64 ",\"day\":\"%s\",\"generation\":%" PRIu32 ",\"days\":%" PRIu64 ",\"people\":%" PRIu64 ",\"bytes\":%zu,"
+		       "\"root\":\"%s\",\"sha256\":\"%s\"}", at, day, d->generation, days, people, d->n, root, hex);
 }
 
-/* Takes those out that have a leaf. */
-static bool strike_out(void *arg, uint64_t index, struct span entry)
+/* Takes those out whose newest leaf says what they are. */
+static bool strike_day(void *arg, uint64_t index, struct span entry)
 {
 	struct days *s = arg;
+	uint8_t root[32];
 	(void)index;
 	if (!is_leaf(entry, "day"))
-		return s->n > 0;
+		return s->n > s->found;
 	json_t *j = json_loadb(entry.at, entry.len, 0, NULL);
-	const char *day = json_string_value(json_object_get(j, "day"));
-	for (size_t i = 0; day && i < s->n; i++) {
+	const char *day = json_string_value(json_object_get(j, "day")), *hex = json_string_value(json_object_get(j, "root"));
+	bool good = hex && hex_decode(hex, strlen(hex), root, sizeof root);
+	for (size_t i = 0; day && good && i < s->n; i++) {
 		char own[11];
-		clock_format_day(s->v[i].day * DAY_SECONDS, own);
-		if (strcmp(own, day) == 0 && s->v[i].generation == number(j, "generation")) {
-			s->v[i] = s->v[--s->n];
-			break;
+		struct day_seen *x = &s->v[i];
+		clock_format_day(x->d.day * DAY_SECONDS, own);
+		if (x->again || strcmp(own, day) != 0 || x->d.generation != number(j, "generation"))
+			continue;
+		if (memcmp(root, x->d.root, sizeof root) == 0) {
+			*x = s->v[--s->n];
+		} else {
+			x->again = true;
+			s->found++;
 		}
+		break;
 	}
 	json_decref(j);
-	return s->n > 0;
+	return s->n > s->found;
 }
 
 static int by_day(const void *a, const void *b)
 {
-	const struct ledger_day *x = a, *y = b;
+	const struct ledger_day *x = &((const struct day_seen *)a)->d, *y = &((const struct day_seen *)b)->d;
 	if (x->day != y->day)
 		return x->day < y->day ? -1 : 1;
 	return x->generation < y->generation ? -1 : x->generation > y->generation;
@@ -247,14 +335,14 @@ static int log_days(struct notary *n, struct days *s, int64_t at, struct err *er
 {
 	struct buf leaf;
 	uint64_t index;
-	int r = tlog_entries_back(n->log, tlog_size(n->log), strike_out, s, err);
+	int r = tlog_entries_back(n->log, tlog_size(n->log), strike_day, s, err);
 	if (r == 0 && s->n)
 		qsort(s->v, s->n, sizeof *s->v, by_day);
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		buf_init(&leaf, LEAF_MAX);
-		day_leaf(&s->v[i], at, n->days + 1, &leaf);
+		day_leaf(&s->v[i].d, at, n->days + !s->v[i].again, n->people, &leaf);
 		r = add(n, &leaf, &index, err);
-		n->days += r == 0;
+		n->days += r == 0 && !s->v[i].again;
 		buf_release(&leaf);
 	}
 	return r;
@@ -266,13 +354,15 @@ int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err
 	int r = 0;
 	ledger_days(l, note_day, &s);
 	size_t files = s.n;
-	uint64_t before = n->days;
+	uint64_t before = tlog_size(n->log), erasures = ledger_stats(l).erasures;
 	if (files < n->days)
 		r = err_set(err, ERR_CORRUPT, "state/ledger/day: %zu files, and %" PRIu64 " are in the transparency log", files, n->days);
-	else if (files > n->days)
+	else if (files > n->days || erasures != n->erasures)
 		r = log_days(n, &s, at, err);
+	if (r == 0)
+		n->erasures = erasures;
 	free(s.v);
-	return r < 0 ? -1 : (int)(n->days - before);
+	return r < 0 ? -1 : (int)(tlog_size(n->log) - before);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------- */

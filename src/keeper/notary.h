@@ -8,9 +8,14 @@
  *   {"weir":"batch","at":S,"from":N,"to":N,"frames":N,"lost":N,"root":HEX}
  *       frames of state/ledger/open with these numbers: an RFC 6962 tree of (u64 number, u8 type, body), little-endian.
  *       lost: stretches that can't be read
- *   {"weir":"day","at":S,"day":"2026-01-15","generation":N,"days":N,"bytes":N,"root":HEX,"sha256":HEX}
+ *   {"weir":"day","at":S,"day":"2026-01-15","generation":N,"days":N,"people":N,"bytes":N,"root":HEX,"sha256":HEX}
  *       a closed day of the ledger: its file, and the root over its containers.  days: how many files were in the log
- *       with it, by which a file without a leaf (a crash between the two) or a leaf without a file is noticed
+ *       with it, by which a file without a leaf (a crash between the two) or a leaf without a file is noticed.  A day that was
+ *       written again without somebody who was erased has another leaf, behind the erasure's.  people: decisions about them that
+ *       were in the log before it
+ *   {"weir":"people","at":S,"do":"erase","number":N,"identifiers":N,"forced":false,"sha256":HEX}
+ *       a decision about people (restrict, release, erase): sha256 over its record with a random id (ledger_decisions).  number:
+ *       how many there are with it
  *
  * Where the next batch begins, and which days and events are in, is read from the log itself.  One thread.
  */
@@ -43,8 +48,10 @@ void notary_close(struct notary **n);
 
 /* A leaf for what came to open/ since the last, if anything did.  Leaves added, or -1. */
 int notary_batch(struct notary *n, int64_t at, struct err *err) NOTARY_CHECKED;
-/* A leaf for each closed day that has none.  ERR_CORRUPT: a day's file is gone.  Leaves added, or -1. */
+/* A leaf for each closed day that has none, or has become another one since by an erasure.  ERR_CORRUPT: a day's file is gone.  Leaves added, or -1. */
 int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
+/* A leaf for each decision about people that has none.  Leaves added, or -1. */
+int notary_people(struct notary *n, const struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
 /*
  * events: [{seq, at, kind, vendor, version, sha256}], rising; taken: the highest leaf that the registry was ever told, or
  * -1.  Fills leaves with [{seq, leaf}]; an event that is in the log already keeps its place.  ERR_CORRUPT: the log is
@@ -71,6 +78,7 @@ struct notary_checked {
 	uint64_t batched_to;	/* frames of open/ that are in the log */
 	uint64_t batches, batches_gone;	/* gone: their frames were released, in closed days */
 	uint64_t days, events;
+	uint64_t people;	/* decisions about them */
 };
 /* -1 only when the log's checkpoint can't be read; damage is told and counted in log.damages. */
 int notary_check(const struct notary_files *f, void (*each_damage)(void *arg, const struct tlog_damage *d), void *arg,

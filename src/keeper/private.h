@@ -92,6 +92,7 @@ void notarise_open(struct keeper *k);
 void notarise_close(struct keeper *k);
 void notarise_now(struct keeper *k);	/* a leaf for what open/ holds */
 void notarise_due(struct keeper *k);	/* the same, if the last is some time ago */
+void notarise_people(struct keeper *k);	/* leaves for what was decided about people */
 bool notarise_days(struct keeper *k);	/* false: open/ must stay as it is */
 void notarise_events(struct keeper *k, const struct message *m);
 

@@ -34,6 +34,12 @@ static void lost(struct keeper *k, const struct err *err)
 	ledger_close(&k->ledger);
 }
 
+static bool seal(struct keeper *k)
+{
+	notarise_people(k);
+	return notarise_days(k);
+}
+
 void questions_open(struct keeper *k, const uint8_t subject_key[static KEY_BYTES])
 {
 	struct ledger_place p = {.io = &fio_os, .dir = child_fd(k->c, "ledger"), .plans = k->books.plans};
@@ -42,23 +48,25 @@ void questions_open(struct keeper *k, const uint8_t subject_key[static KEY_BYTES
 	k->subject = pseudo_new(subject_key, 0);
 	if (ledger_open(&p, copier_mark(k->copier), &k->ledger, &err) < 0)
 		lost(k, &err);
-	else
-		(void)!notarise_days(k);	/* those that a crash left without their leaf */
+	else	/* what a crash left without its leaf */
+		seal(k);
 }
 
 /* Days end LATE_S behind midnight, so that what was received just before is in. */
 static void end_days(struct keeper *k)
 {
 	struct err err;
-	uint64_t before = ledger_stats(k->ledger).days_closed;
+	const struct ledger_stats before = ledger_stats(k->ledger);
 	int n = ledger_close_days(k->ledger, (clock_now() - LATE_S) / DAY_SECONDS, &err);
 	if (n < 0 && !k->close_failing)
 		say(SAY_ERROR, "ledger-day-held", "why", S(err.msg), NULL);
 	k->close_failing = n < 0;
-	if (ledger_stats(k->ledger).days_closed == before)
+	const struct ledger_stats now = ledger_stats(k->ledger);
+	if (now.days_closed == before.days_closed && now.erasures == before.erasures)
 		return;
-	bool sealed = notarise_days(k);
-	say(SAY_INFO, "ledger-day-closed", "days", I(ledger_stats(k->ledger).days_closed - before), NULL);
+	bool sealed = seal(k);
+	if (now.days_closed != before.days_closed)
+		say(SAY_INFO, "ledger-day-closed", "days", I(now.days_closed - before.days_closed), NULL);
 	if (sealed && copier_release(k->copier, ledger_passed(k->ledger), &err) < 0)
 		say(SAY_ERROR, "ledger-day-held", "why", S(err.msg), NULL);
 }
@@ -160,6 +168,17 @@ static int record(struct keeper *k, const json_t *request, const char *who, json
 	return 0;
 }
 
+/* The log first has what is about to go, then the decision, then the days without them. */
+static int people(struct keeper *k, const json_t *request, const char *who, json_t *answer, struct err *err)
+{
+	notarise_now(k);
+	if (!k->notary || k->notary_err.code)
+		return err_set(err, ERR_AGAIN, "the transparency log can't take it: %s", k->notary_err.msg);
+	int r = keeper_people(k->copier, k->ledger, k->subject, request, who, answer, err);
+	(void)seal(k);
+	return r;
+}
+
 /* who NULL: the steward, which only asks. */
 static json_t *answer_of(struct keeper *k, const json_t *request, const char *who)
 {
@@ -175,6 +194,8 @@ static json_t *answer_of(struct keeper *k, const json_t *request, const char *wh
 		r = err_set(&err, k->ledger_err.code, "%s", k->ledger_err.msg);
 	else if (k->copy_failing)
 		r = err_set(&err, ERR_AGAIN, "the newest exposures can't be copied: an answer would leave them out");
+	else if (keeper_people_word(word))
+		r = people(k, request, who, answer, &err);
 	else if (writes)
 		r = record(k, request, who, answer, &err);
 	else

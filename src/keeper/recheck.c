@@ -18,7 +18,8 @@ struct batch_leaf {
 };
 struct day_leaf {
 	char name[NAME];
-	uint64_t days;
+	uint64_t index, days;
+	uint64_t erasures;	/* in the log before it */
 	uint8_t sha256[32];
 };
 struct event_leaf {
@@ -36,6 +37,7 @@ struct recheck {
 	struct day_leaf *days;
 	struct event_leaf *events;
 	size_t batches_n, days_n, events_n;
+	uint64_t erasures;
 };
 
 static void damage(struct recheck *c, const char *file, uint64_t from, uint64_t to, const char *why)
@@ -74,11 +76,11 @@ static void note_batch(struct recheck *c, const json_t *j)
 	c->out->batched_to = b.to;
 }
 
-static void note_day(struct recheck *c, const json_t *j)
+static void note_day(struct recheck *c, uint64_t index, const json_t *j)
 {
 	const char *day = json_string_value(json_object_get(j, "day"));
 	uint64_t generation = number(j, "generation");
-	struct day_leaf d = {.days = number(j, "days")};
+	struct day_leaf d = {.index = index, .days = number(j, "days"), .erasures = c->erasures};
 	if (!day || strlen(day) != 10 || strchr(day, '/') || !hash(j, "sha256", d.sha256))
 		return;
 	if (generation == 1)
@@ -87,6 +89,13 @@ static void note_day(struct recheck *c, const json_t *j)
 		snprintf(d.name, sizeof d.name, "%s.%" PRIu64, day, generation);
 	c->days = grow(c->days, c->days_n, sizeof *c->days);
 	c->days[c->days_n++] = d;
+}
+
+static void note_people(struct recheck *c, const json_t *j)
+{
+	const char *done = json_string_value(json_object_get(j, "do"));
+	c->erasures += done && strcmp(done, "erase") == 0;
+	c->out->people++;
 }
 
 static void note_event(struct recheck *c, uint64_t index, struct span entry)
@@ -105,7 +114,9 @@ static void each_entry(void *arg, uint64_t index, struct span entry)
 	if (what && strcmp(what, "batch") == 0)
 		note_batch(c, j);
 	else if (what && strcmp(what, "day") == 0)
-		note_day(c, j);
+		note_day(c, index, j);
+	else if (what && strcmp(what, "people") == 0)
+		note_people(c, j);
 	else if (what && strcmp(what, "event") == 0)
 		note_event(c, index, entry);
 	json_decref(j);
@@ -212,17 +223,29 @@ static void check_day(struct recheck *c, const struct day_leaf *d)
 	buf_release(&b);
 }
 
-/* A file that has leaves twice (two starts, after a copy was put back) is what the newest says. */
+static int by_name(const void *a, const void *b)
+{
+	const struct day_leaf *x = a, *y = b;
+	int r = strcmp(x->name, y->name);
+	return r ? r : x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* A day that has leaves twice is what the newest says; it may have become another one only by an erasure between the two. */
 static void check_days(struct recheck *c)
 {
+	if (c->days_n)
+		qsort(c->days, c->days_n, sizeof *c->days, by_name);
 	for (size_t i = 0; i < c->days_n; i++) {
-		bool newer = false;
-		for (size_t k = i + 1; k < c->days_n && !newer; k++)
-			newer = strcmp(c->days[i].name, c->days[k].name) == 0;
-		if (!newer)
-			check_day(c, &c->days[i]);
+		const struct day_leaf *d = &c->days[i], *next = i + 1 < c->days_n ? d + 1 : NULL;
+		if (!next || strcmp(d->name, next->name) != 0) {
+			check_day(c, d);
+			c->out->days++;
+		} else if (memcmp(d->sha256, next->sha256, 32) != 0 && d->erasures == next->erasures) {
+			char file[2 * NAME];
+			snprintf(file, sizeof file, "state/ledger/day/%s", d->name);
+			damage(c, file, 0, UINT64_MAX, "logged twice, as two different files, and nobody was erased between");
+		}
 	}
-	c->out->days = c->days_n;
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------- */

@@ -78,9 +78,7 @@ json_t *record_json(const struct record *r, int64_t day)
 	char id[33], at[21];
 	hex_encode(r->id, 16, id);
 	clock_format(r->at, at);
-	static const char *const whats[] = {[RECORD_MEASURED] = "measured", [RECORD_DELETED] = "deleted", [RECORD_RESTRICTED] = "restricted",
-					    [RECORD_RELEASED] = "released"};
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:s}", "record", id, "what", whats[r->what],
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:s}", "record", id, "what", record_names[r->what],
 			 "vendor", r->vendor, "day", day_json(day), "at", at, "people",
 			 r->people == UINT32_MAX ? json_null() : json_integer(r->people), "who", r->who, "why", r->why);
 }

@@ -38,6 +38,17 @@ static const struct set **sorted_sets(const struct part *p)
 	return v;
 }
 
+void record_spell(const struct record *r, struct buf *out)
+{
+	buf_add(out, r->id, 16);
+	buf_add(out, &r->what, 1);
+	spell_u64(out, (uint64_t)r->at);
+	spell_u32(out, r->people);
+	spell_text(out, r->vendor);
+	spell_text(out, r->who);
+	spell_text(out, r->why);
+}
+
 static void write_records(const struct part *p, struct buf *out)
 {
 	struct record *r = xcalloc(p->records_n + 1, sizeof *r);
@@ -45,15 +56,8 @@ static void write_records(const struct part *p, struct buf *out)
 		memcpy(r, p->records, p->records_n * sizeof *r);
 	qsort(r, p->records_n, sizeof *r, by_id);
 	spell_u32(out, (uint32_t)p->records_n);
-	for (size_t i = 0; i < p->records_n; i++) {
-		buf_add(out, r[i].id, 16);
-		buf_add(out, &r[i].what, 1);
-		spell_u64(out, (uint64_t)r[i].at);
-		spell_u32(out, r[i].people);
-		spell_text(out, r[i].vendor);
-		spell_text(out, r[i].who);
-		spell_text(out, r[i].why);
-	}
+	for (size_t i = 0; i < p->records_n; i++)
+		record_spell(&r[i], out);
 	free(r);
 }
 

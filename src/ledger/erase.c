@@ -99,6 +99,40 @@ const struct erased *ledger_erased(const struct ledger *l, const uint8_t key[sta
 	return newest;
 }
 
+static void decide(const char *what, int64_t at, uint32_t identifiers, bool forced, const struct buf *spelt,
+		   void (*each)(void *arg, const struct ledger_decision *d), void *arg)
+{
+	struct ledger_decision d = {what, at, identifiers, forced, {0}};
+	crypt_sha256(spelt->data, spelt->len, d.sha256);
+	each(arg, &d);
+}
+
+static void decisions_of(const struct part *p, void (*each)(void *arg, const struct ledger_decision *d), void *arg)
+{
+	struct buf b;
+	buf_init(&b, 0);
+	for (size_t i = 0; i < p->records_n; i++) {
+		const struct record *r = &p->records[i];
+		if (r->what != RECORD_RESTRICTED && r->what != RECORD_RELEASED)
+			continue;
+		buf_reset(&b);
+		record_spell(r, &b);
+		decide(r->what == RECORD_RESTRICTED ? "restrict" : "release", r->at, r->people, false, &b, each, arg);
+	}
+	for (size_t i = 0; i < p->erased_n; i++) {
+		buf_reset(&b);
+		erased_spell(&p->erased[i], &b);
+		decide("erase", p->erased[i].at, p->erased[i].keys_n, p->erased[i].forced, &b, each, arg);
+	}
+	buf_release(&b);
+}
+
+void ledger_decisions(const struct ledger *l, void (*each)(void *arg, const struct ledger_decision *d), void *arg)
+{
+	for (size_t i = 0; i < l->parts_n; i++)
+		decisions_of(l->parts[i], each, arg);
+}
+
 /* The vendor attested since then to have deleted everybody. */
 static bool attested_since(const struct ledger *l, const char *vendor, int64_t at)
 {
@@ -194,6 +228,7 @@ int fold_erase(struct ledger *l, const struct log_frame *f, struct err *err)
 	bool good = f->len >= 8 && erased_take(&r, &l->combos, &e) && (size_t)(r.end - r.at) == 4 * (size_t)e.keys_n;
 	if (good)
 		l->newest_own = f->seq;
+	l->stats.erasures++;
 	if (good && !find(l, e.id)) {
 		leave(l, &e, r.at);
 		part_erased(ledger_open_part(l, e.at / 86400, f->seq), &e);

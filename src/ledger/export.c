@@ -31,7 +31,6 @@ const struct ledger_table_info ledger_tables[LEDGER_TABLES] = {
 static const char *const kinds[COMBO_KINDS] = {
 	[COMBO_EXPOSURE] = "exposure", [COMBO_MEASURED] = "measured", [COMBO_DELETED] = "deleted", [COMBO_ATTRIBUTE] = "attribute",
 };
-static const char *const whats[] = {[RECORD_MEASURED] = "measured", [RECORD_DELETED] = "deleted", [RECORD_ARRIVED] = "arrived"};
 
 struct out {
 	struct ledger *l;
@@ -253,7 +252,7 @@ static int put_records(struct out *o, struct err *err)
 			buf_add(&o->b, r->id, sizeof r->id);
 			add_u16(&o->b, (uint16_t)o->l->parts[i]->day);
 			add_u16(&o->b, generation(o->l->parts[i]));
-			add_text(&o->b, whats[r->what]);
+			add_text(&o->b, record_names[r->what]);
 			add_text(&o->b, r->vendor);
 			add_u64(&o->b, (uint64_t)r->at);
 			add_u32(&o->b, r->people);
@@ -267,6 +266,8 @@ int ledger_export_clickhouse(struct ledger *l, const struct ledger_sink *to, str
 {
 	static int (*const put[])(struct out *o, struct err *err) = {put_events, put_sets, put_fields, put_subjects, put_persons, put_records};
 	struct out o = {.l = l, .to = to};
+	if (ledger_finish_erasing(l, err) < 0)
+		return -1;
 	persons_update(l);
 	int r = each_chunk(&o, LEDGER_CHUNK, put_chunk, err);
 	for (size_t i = 0; i < sizeof put / sizeof *put && r == 0; i++)
@@ -380,7 +381,7 @@ static int line_records(struct out *o, struct err *err)
 			add_place(o, o->l->parts[i]);
 			buf_adds(&o->b, "\"record\":");
 			add_hex(&o->b, r->id, sizeof r->id);
-			buf_addf(&o->b, ",\"what\":\"%s\",\"at\":\"%s\",", whats[r->what], at);
+			buf_addf(&o->b, ",\"what\":\"%s\",\"at\":\"%s\",", record_names[r->what], at);
 			add_json(&o->b, "vendor", r->vendor);
 			buf_addc(&o->b, ',');
 			add_json(&o->b, "who", r->who);
@@ -395,7 +396,7 @@ int ledger_export_lines(struct ledger *l, const struct ledger_sink *to, struct e
 {
 	static int (*const lines[])(struct out *o, struct err *err) = {line_sets, line_events, line_persons, line_records};
 	struct out o = {.l = l, .to = to};
-	int r = 0;
+	int r = ledger_finish_erasing(l, err);
 	persons_update(l);
 	for (size_t i = 0; i < sizeof lines / sizeof *lines && r == 0; i++)
 		r = lines[i](&o, err);

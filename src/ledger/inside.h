@@ -209,6 +209,7 @@ enum record_what {
 	RECORD_RESTRICTED,	/* of people, not of a vendor: they are to be erased */
 	RECORD_RELEASED,	/* and aren't after all */
 };
+extern const char *const record_names[];	/* "measured" */
 struct record {
 	uint8_t id[16];
 	uint8_t what;		/* enum record_what */
@@ -298,6 +299,7 @@ enum { DAY_HEAD = 96, DAY_VERSION = 3 };
 extern const char day_magic[8];
 /* dict_n, dict_crc, generation and salt are set; without those who are gone (NULL: nobody is).  A closed part is checked. */
 void day_write(const struct part *p, const struct bits *gone, struct buf *out);
+void record_spell(const struct record *r, struct buf *out);
 int set_order(const void *a, const void *b);	/* of struct set **: as they stand in a file */
 /*
  * A closed day is opened without reading it: sizes, order and the head's checksum are checked, and the containers are

@@ -433,6 +433,7 @@ int ledger_rewrite(struct ledger *l, size_t at, const struct bits *gone, struct 
 	day_name(p->day, p->generation, name);
 	int r = write_file(l, name, &b, err);
 	buf_release(&b);
+	l->stats.erasures++;
 	return r < 0 ? -1 : read_back(l, p, p->generation, err);
 }
 

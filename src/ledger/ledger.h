@@ -102,6 +102,8 @@ int ledger_verify(const struct ledger_place *p, uint64_t must, void (*each)(void
 
 struct ledger_stats {
 	uint64_t subjects, frames, duplicates, records, days_closed, bytes_closed;
+	uint64_t erasures;	/* frames of them that were folded, and files that were written again without somebody: a day may
+				 * not be what was logged */
 	uint64_t unreadable;	/* frames whose plan isn't there: counted with the field "(unknown)" */
 };
 struct ledger_stats ledger_stats(const struct ledger *l);
@@ -142,6 +144,18 @@ int ledger_restrict(struct ledger *l, const json_t *request, struct pseudo *subj
  */
 int ledger_erase(struct ledger *l, const json_t *request, struct pseudo *subject, const char *who, int64_t now, uint64_t passed, struct buf *body,
 		 json_t *answer, struct err *err) LEDGER_CHECKED;
+/*
+ * What was decided about people, each once, for the transparency log: sha256 over the record, whose random id nobody outside
+ * knows.
+ */
+struct ledger_decision {
+	const char *what;	/* "restrict", "release", "erase" */
+	int64_t at;
+	uint32_t identifiers;
+	bool forced;
+	uint8_t sha256[32];
+};
+void ledger_decisions(const struct ledger *l, void (*each)(void *arg, const struct ledger_decision *d), void *arg);
 bool ledger_erasing(const struct ledger *l);	/* ledger_finish_erasing has something to do */
 /* Durable.  -1: the disk or damage doesn't allow it now: until it does nothing is answered, for the files still hold them. */
 int ledger_finish_erasing(struct ledger *l, struct err *err) LEDGER_CHECKED;

@@ -334,7 +334,7 @@ int erase(struct rig *r, uint32_t who, int64_t today, uint32_t number, bool forc
 	json_decref(q);
 	if (done == 0 && b.len) {	/* nothing: it was recorded before */
 		struct err ignored;
-		(void)!log_tick(r->w, INT64_MAX, &ignored);
+		(void)!log_roll(r->w, 1, &ignored);
 		append(r, LOG_ERASE, &b);
 		catch_up(r);
 	}

@@ -15,6 +15,11 @@
 
 enum { VERSION = 1, IDS_MAX = 100000, WHY_LEN = 500, VENDOR_LEN = 63, DAY_SECONDS = 86400 };
 
+const char *const record_names[] = {
+	[RECORD_MEASURED] = "measured", [RECORD_DELETED] = "deleted", [RECORD_ARRIVED] = "arrived", [RECORD_RESTRICTED] = "restricted",
+	[RECORD_RELEASED] = "released",
+};
+
 /* ---- whose -------------------------------------------------------------------------------------------------------------- */
 
 static const char device_prefix[] = "$device:";	/* Mixpanel's, in every slot */

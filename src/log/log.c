@@ -335,7 +335,13 @@ int log_tick(struct log_writer *w, int64_t now_us, struct err *err)
 	if (w->batch_frames || !p || w->durable < p->first_seq)
 		return 0;
 	int64_t age = now_us - p->created_us;
-	if (age < w->limits.segment_us && age > -SLACK_US)
+	return age < w->limits.segment_us && age > -SLACK_US ? 0 : log_roll(w, now_us, err);
+}
+
+int log_roll(struct log_writer *w, int64_t now_us, struct err *err)
+{
+	const struct part *p = newest(w);
+	if (w->batch_frames || !p || w->durable < p->first_seq)
 		return 0;
 	uint8_t salt[16];
 	memcpy(salt, w->salt, sizeof salt);

@@ -98,6 +98,8 @@ void log_append_end(struct log_writer *w);
 int log_commit(struct log_writer *w, struct err *err);
 /* Roll now if the current segment is older than segment_us and holds frames; cheap otherwise. */
 int log_tick(struct log_writer *w, int64_t now_us, struct err *err);
+/* Roll now if it holds frames, however young it is; nothing is waiting to be committed. */
+int log_roll(struct log_writer *w, int64_t now_us, struct err *err);
 /* Delete segments whose every frame is <= passed; the directory is synced first by whoever passed them. */
 int log_release(struct log_writer *w, uint64_t passed, struct err *err);
 uint64_t log_bytes(const struct log_writer *w);	/* of all segments */

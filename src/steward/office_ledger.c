@@ -14,6 +14,8 @@
 #include "ledger/ledger.h"
 #include "steward/office.h"
 
+enum { COPY_FRAMES = 512 };
+
 struct office_ledger {
 	struct ledger_place place;
 	int keys, log, open;
@@ -101,6 +103,30 @@ static int record(struct office_ledger *o, const json_t *request, const char *wh
 	return r;
 }
 
+/* What the gate recorded is copied first, so that it needn't be read again: it may name who is erased. */
+static int copy_all(struct copier *c, struct ledger *l, struct err *err)
+{
+	int64_t n;
+	do
+		n = copier_step(c, COPY_FRAMES, err);
+	while (n > 0);
+	return n < 0 || ledger_catch_up(l, SIZE_MAX, err) < 0 ? -1 : 0;
+}
+
+/* The leaf comes when Weir starts. */
+static int people(struct office_ledger *o, const json_t *request, const char *who, json_t *answer, struct err *err)
+{
+	static struct keeper_mark unused;
+	struct copier *c = NULL;
+	int r = copier_open(o->place.io, o->log, NULL, o->open, &unused, &c, err);
+	if (r == 0)
+		r = copy_all(c, o->l, err);
+	if (r == 0)
+		r = keeper_people(c, o->l, o->subject, request, who, answer, err);
+	copier_close(&c);
+	return r;
+}
+
 /* The newest that was signed: what was recorded since the last batch isn't in it yet.  null: there is no log. */
 static json_t *checkpoint(const struct office_ledger *o)
 {
@@ -124,7 +150,9 @@ json_t *office_ledger_do(struct office_ledger *o, const json_t *request, const c
 	bool writes = false;
 	struct err err;
 	int r = word && ledger_word(word, &writes) ? 0 : err_set(&err, ERR_INPUT, "the ledger doesn't know the question");
-	if (r == 0)
+	if (r == 0 && keeper_people_word(word))
+		r = people(o, request, who, answer, &err);
+	else if (r == 0)
 		r = writes ? record(o, request, who, answer, &err) : ledger_ask(o->l, request, o->subject, clock_now(), answer, &err);
 	if (r == 0 && json_object_get(answer, "checkpoint"))
 		json_object_set_new(answer, "checkpoint", checkpoint(o));
