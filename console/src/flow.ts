@@ -35,7 +35,7 @@ export const total = <T>(rows: T[], field: (x: T) => number): number => rows.red
 // Fideslang keys, short enough for a diagram; the whole key stands in the tip.
 function category(key: string): string {
   const words = key.replace(/^user\./, "").replace(/^system\./, "system ").split(".");
-  return words.map((w) => w.replaceAll("_", " ")).join(" · ");
+  return words.slice(-2).map((w) => w.replaceAll("_", " ")).join(" · ");
 }
 
 function build(f: Flow): { places: Place[]; streams: Stream[] } {

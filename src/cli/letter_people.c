@@ -103,23 +103,65 @@ static json_t *portion(const struct addressees *list, size_t *at)
 	return ids;
 }
 
+static int ask_resolve(const struct incident_args *a, const json_t *question, const char *without, json_t *ids, json_t **answer, struct err *err)
+{
+	json_t *q = json_deep_copy(question);
+	json_object_del(q, without);
+	json_object_set_new(q, "do", json_string("resolve"));
+	json_object_set_new(q, "ids", ids);
+	return ask(a->dir, q, answer, err);
+}
+
+/*
+ * A scope may be about one category.  It says who is written to; what stands in their letters is all of theirs that went, or
+ * the letter would tell them less than happened.  *answer is replaced by one about the same people.
+ */
+static int widen(const struct incident_args *a, const json_t *question, const json_t *ids, json_t **answer, struct err *err)
+{
+	json_t *chosen = json_array(), *all, *f;
+	const json_t *found = json_object_get(*answer, "found");
+	size_t i;
+	json_array_foreach(found, i, f)
+		json_array_append(chosen, json_array_get(ids, (size_t)json_integer_value(json_object_get(f, "i"))));
+	if (ask_resolve(a, question, "category", chosen, &all, err) < 0)
+		return -1;
+	bool whole = json_array_size(json_object_get(all, "found")) == json_array_size(found);
+	json_array_foreach(json_object_get(all, "found"), i, f) {
+		const json_t *same = json_array_get(found, (size_t)json_integer_value(json_object_get(f, "i")));
+		json_object_set(f, "i", json_object_get(same, "i"));
+	}
+	json_decref(*answer);
+	*answer = all;
+	return whole ? 0 : err_set(err, ERR_BUG, "the ledger's answer isn't complete");
+}
+
+static int resolve_portion(const struct incident_args *a, const json_t *question, const struct addressees *list, size_t at, json_t *ids,
+			   struct letters *out, struct err *err)
+{
+	json_t *answer;
+	if (ask_resolve(a, question, "", json_incref(ids), &answer, err) < 0)
+		return -1;
+	int rc = 0;
+	if (json_object_get(question, "category") && json_array_size(json_object_get(answer, "found")))
+		rc = widen(a, question, ids, &answer, err);
+	if (rc == 0)
+		rc = take_found(list, at, json_object_get(answer, "found"), out, err);
+	json_decref(answer);
+	return rc;
+}
+
 int letters_resolve(const struct incident_args *a, const struct addressees *list, struct letters *out, struct err *err)
 {
-	json_t *q, *answer;
+	json_t *q;
 	*out = (struct letters){0};
 	if (question(a, &q, err) < 0)
 		return -1;
 	out->v = xcalloc(list->n + 1, sizeof *out->v);
 	int rc = 0;
 	for (size_t at = 0, to = 0; at < list->n && rc == 0; at = to) {
-		json_t *one = json_deep_copy(q);
-		json_object_set_new(one, "do", json_string("resolve"));
-		json_object_set_new(one, "ids", portion(list, &to));
-		rc = ask(a->dir, one, &answer, err);
-		if (rc == 0) {
-			rc = take_found(list, at, json_object_get(answer, "found"), out, err);
-			json_decref(answer);
-		}
+		json_t *ids = portion(list, &to);
+		rc = resolve_portion(a, q, list, at, ids, out, err);
+		json_decref(ids);
 	}
 	json_decref(q);
 	out->unaffected = list->n - out->n;
