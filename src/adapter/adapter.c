@@ -9,6 +9,14 @@ const char *const id_kind_names[ID_KINDS] = {
 
 const struct adapter *const adapters[] = {&adapter_mixpanel, NULL};
 
+const char *adapter_name_path(const struct adapter *a, enum object_kind kind)
+{
+	for (size_t i = 0; i < a->slots_len; i++)
+		if (a->slots[i].kind == kind && a->slots[i].role == SLOT_NAME)
+			return a->slots[i].path;
+	return NULL;
+}
+
 const struct adapter *adapter_find(const char *name)
 {
 	for (const struct adapter *const *a = adapters; *a; a++)

@@ -210,6 +210,9 @@ const struct adapter *adapter_find(const char *name);
 /* The route for a path and method, or NULL (404).  *index is its place in the table. */
 const struct route *adapter_route(const struct adapter *a, struct span path, unsigned method, unsigned *index);
 
+/* Where an object of this kind carries the name that contracts know it by ("event", "$group_key"); NULL: nowhere. */
+const char *adapter_name_path(const struct adapter *a, enum object_kind kind);
+
 /* "$device:abc" in a slot -> prefix length, kind of the rest. */
 size_t slot_prefix(const struct slot *s, struct span value, enum id_kind *kind);
 

@@ -51,7 +51,7 @@ int cli_write_all(int fd, const void *p, size_t n);
 
 /* One a file cmd_NAME.c, in the order of `weir help`: main.c puts chapters before some. */
 #define COMMANDS(X) X(demo) X(filter) X(sink) X(detect) \
-	X(init) X(contract) X(apply) X(approve) X(serve) X(vendor) X(queue) \
+	X(init) X(contract) X(apply) X(approve) X(serve) X(vendor) X(discover) X(queue) \
 	X(assess) X(assurance) X(audit) X(posture) X(canary) \
 	X(blast) X(subject) X(resolve) X(ledger) \
 	X(incident) X(share) \

@@ -36,6 +36,7 @@ static const struct setting {
 	{"limits.connections", COUNT, AT(connections), NULL, 10000, 1, 1000000, "open connections of the gate"},
 	{"limits.forget", COUNT, AT(forget_seconds), NULL, 600, 1, 600, "seconds after which delivered payload is gone from log and queue"},
 	{"limits.dead", COUNT, AT(dead_days), NULL, 7, 1, 7, "days that what a vendor finally refused is kept"},
+	{"limits.learned", COUNT, AT(learned_days), NULL, 90, 1, 3650, "days that shapes of what flows are kept, for `weir discover` and `weir contract suggest`"},
 	{"posture.hours", COUNT, AT(posture_hours), NULL, 24, 0, 8760, "hours between probes of an approved vendor's https host; 0 is never"},
 	{"posture.roots", FILENAME, AT(posture_roots), NULL, 0, 0, 0, "certificates in PEM that probes trust besides the system's, relative to the folder"},
 	{"mail.server", ADDRESS, AT(mail_server), NULL, 0, 0, 0, "mail server for letters, HOST:PORT; STARTTLS is required (TLS from the start on port 465)"},

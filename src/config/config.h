@@ -28,6 +28,7 @@ struct config {
 	int64_t connections;			/* limits.connections {10000} */
 	int64_t forget_seconds;			/* limits.forget {600}: delivered payload is gone after this (I5) */
 	int64_t dead_days;			/* limits.dead {7} */
+	int64_t learned_days;			/* limits.learned {90}: shapes of what flows */
 	int64_t posture_hours;			/* posture.hours {24}: between probes of a vendor's host; 0: never */
 	char *posture_roots;			/* posture.roots: file, relative to the folder; NULL: the system's alone */
 	char *mail_server, *mail_from, *mail_user, *mail_password, *mail_ca;	/* NULL: not set; the password as env: or file: */

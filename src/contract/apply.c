@@ -476,7 +476,7 @@ static struct applied *applied_next(struct apply_out *o)
 	return &o->v[o->n++];
 }
 
-static void object_begin(struct walk *w, enum object_kind kind)
+static void object_begin(struct walk *w, enum object_kind kind, uint32_t off)
 {
 	w->kind = kind;
 	w->drop = DROP_NONE;
@@ -487,13 +487,13 @@ static void object_begin(struct walk *w, enum object_kind kind)
 	w->sc->notes_len = 0;
 	w->sc->members_n = 0;
 	w->sc->path.len = 0;
-	*w->a = (struct applied){.kind = kind, .at = (uint32_t)w->b->len, .splice = SPLICE_NONE, .token = {"", 0}};
+	*w->a = (struct applied){.kind = kind, .at = (uint32_t)w->b->len, .src = off, .splice = SPLICE_NONE, .token = {"", 0}};
 }
 
 static bool object_read(struct walk *w, enum object_kind kind, uint32_t off, uint32_t depth, uint32_t *end)
 {
 	uint32_t keys = w->s->keys;
-	object_begin(w, kind);
+	object_begin(w, kind, off);
 	if (w->s->text[off] != '{') {
 		w->drop = DROP_TYPE_MISMATCH;
 		return json_skip(w->s, off, depth, end);
@@ -507,7 +507,7 @@ static bool object_read(struct walk *w, enum object_kind kind, uint32_t off, uin
 	w->s->keys = keys;
 	w->b->len = w->a->at;
 	w->s->pos = off + 1;	/* behind the brace */
-	object_begin(w, OBJECT_LINK);
+	object_begin(w, OBJECT_LINK, off);
 	return walk_object(w, w->plan->root[OBJECT_LINK], depth + 1, end);
 }
 

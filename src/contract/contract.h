@@ -86,6 +86,7 @@ struct applied {
 	enum object_kind kind;		/* what it turned out to be */
 	enum drop_reason dropped;	/* DROP_NONE: it was kept */
 	uint32_t at, len;		/* in bytes */
+	uint32_t src;			/* where it stands in the input */
 	uint32_t splice;		/* behind the '{' that takes the credential, from `at`; SPLICE_NONE */
 	uint64_t leaves[PLAN_LEAF_WORDS];	/* which places left */
 	uint8_t subject[SUBJECT_BYTES];	/* zeros: nobody named */

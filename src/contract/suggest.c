@@ -133,20 +133,17 @@ static bool has_operation(const struct adapter *a, const json_t *object)
 	return false;
 }
 
-/* The path under which an adapter's objects of a kind carry their name: "event", "$group_key". */
-static const char *name_slot(const struct adapter *a, enum object_kind kind)
+static const char *named(const struct adapter *a, enum object_kind kind, const json_t *o)
 {
-	for (size_t i = 0; i < a->slots_len; i++)
-		if (a->slots[i].kind == kind && a->slots[i].role == SLOT_NAME)
-			return a->slots[i].path;
-	return "";
+	const char *path = adapter_name_path(a, kind);
+	return path ? json_string_value(json_object_get(o, path)) : NULL;
 }
 
 void suggest_object(struct suggestion *s, const json_t *o)
 {
 	const struct adapter *a = s->adapter;
-	const char *event = json_string_value(json_object_get(o, name_slot(a, OBJECT_EVENT)));
-	const char *group = json_string_value(json_object_get(o, name_slot(a, OBJECT_GROUP)));
+	const char *event = named(a, OBJECT_EVENT, o);
+	const char *group = named(a, OBJECT_GROUP, o);
 	enum object_kind kind = event ? is_link(a, event) ? OBJECT_LINK : OBJECT_EVENT : group ? OBJECT_GROUP : OBJECT_PROFILE;
 	if (kind == OBJECT_PROFILE && !has_operation(a, o)) {
 		s->counts.skipped++;
@@ -158,7 +155,7 @@ void suggest_object(struct suggestion *s, const json_t *o)
 		return;
 	text = xrealloc(text, n + PAD);
 	memset(text + n, 0, PAD);
-	const struct shape_where w = {.kind = kind, .name = name_slot(a, kind)};
+	const struct shape_where w = {.kind = kind, .name = adapter_name_path(a, kind)};
 	shape_observe(s->table, &w, text, n, 0);
 	free(text);
 }

@@ -13,7 +13,7 @@
 #include "base/say.h"
 #include "gate/inside.h"
 
-enum { TICK_MS = 100, WAIT_MS = 20, ASK_AGAIN_MS = 1000, SERVE_ANYWAY_MS = 5000, GRACE_MS = 4000 };
+enum { LEARN_MS = 5000, TICK_MS = 100, WAIT_MS = 20, ASK_AGAIN_MS = 1000, SERVE_ANYWAY_MS = 5000, GRACE_MS = 4000 };
 
 /* ---- loops ---------------------------------------------------------------------------------------------------- */
 
@@ -212,6 +212,7 @@ static const char *refuses(const struct gate *g)
 
 static void on_status(struct gate *g, struct message *m)
 {
+	gate_learn_send(g);	/* whoever asks for more than this finds it there */
 	json_t *list = json_array();
 	int64_t now_s = clock_now();
 	for (size_t i = 0; i < g->vendors_len; i++) {
@@ -229,6 +230,7 @@ static void end_main(struct gate *g)
 {
 	channel_watch_stop(&g->channel);
 	uv_close((uv_handle_t *)&g->timer, NULL);
+	uv_close((uv_handle_t *)&g->learn, NULL);
 	uv_close((uv_handle_t *)&g->stopped, NULL);
 }
 
@@ -253,6 +255,7 @@ static void on_loops_ended(uv_async_t *a)
 	struct gate *g = a->data;
 	for (unsigned i = 0; i < g->loops_len; i++)
 		pthread_join(g->loops[i].thread, NULL);
+	gate_learn_send(g);
 	end_main(g);
 }
 
@@ -288,6 +291,11 @@ static void on_tick(uv_timer_t *t)
 		send_out(g, ROLE_KEEPER, "plans", NULL);
 	if (g->waited_ms >= SERVE_ANYWAY_MS || (plans && readers_known(g)))
 		serve(g);
+}
+
+static void on_learn(uv_timer_t *t)
+{
+	gate_learn_send(t->data);
 }
 
 /* ---- start ---------------------------------------------------------------------------------------------------- */
@@ -359,12 +367,14 @@ static int start(struct gate *g, struct err *err)
 		return -1;
 	uv_loop_init(&g->main);
 	uv_timer_init(&g->main, &g->timer);
+	uv_timer_init(&g->main, &g->learn);
 	uv_async_init(&g->main, &g->stopped, on_loops_ended);
-	g->timer.data = g->stopped.data = g;
+	g->timer.data = g->learn.data = g->stopped.data = g;
 	if (channel_watch_start(&g->main, &g->channel, g->child->channel, on_message, g, err) != 0)
 		return -1;
 	send_out(g, ROLE_KEEPER, "plans", NULL);
 	uv_timer_start(&g->timer, on_tick, WAIT_MS, WAIT_MS);
+	uv_timer_start(&g->learn, on_learn, LEARN_MS, LEARN_MS);
 	return 0;
 }
 

@@ -56,6 +56,7 @@ void gate_loop_init(struct loop *l)
 	l->env = (struct apply_env){.subject = l->subject, .detect = true, .mint = true,
 				   .limits.objects = OBJECTS_MAX};
 	l->day = INT64_MIN;
+	gate_learn_init(l);
 }
 
 void gate_loop_release(struct loop *l)
@@ -70,6 +71,7 @@ void gate_loop_release(struct loop *l)
 	for (size_t i = 0; i < l->keys_len; i++)
 		pseudo_free(&l->keys[i]);
 	free(l->keys);
+	gate_learn_release(l);
 	pseudo_free(&l->subject);
 	apply_out_release(&l->out);
 }
@@ -170,7 +172,7 @@ struct tally {
 };
 
 /* Which of plan_apply's results stay: those whose source is known, unless all are held back. */
-static struct tally tally_objects(const struct request *r, enum count all_dropped_by)
+static struct tally tally_objects(const struct request *r, const struct wire_objects *o, enum count all_dropped_by, int64_t now_s)
 {
 	struct apply_out *out = &r->l->out;
 	struct tally t = {0};
@@ -186,8 +188,10 @@ static struct tally tally_objects(const struct request *r, enum count all_droppe
 		} else if (all_dropped_by) {
 			why = all_dropped_by;
 		}
-		if (source >= 0)
+		if (source >= 0) {
 			gate_flow_count(&flow, (unsigned)source, a, why == COUNT_KEPT);
+			gate_learn(r->l, r->v, (unsigned)source, a, o->json.at, o->json.len, now_s);
+		}
 		if (why == COUNT_KEPT) {
 			t.kept++;
 			continue;
@@ -372,7 +376,7 @@ void gate_request(struct loop *l, struct http_request *rq, struct view *v, const
 	int64_t now_us = clock_now_us();
 	if (!decode(&r, path, method, &o) || !may_pass(&r, now_us / 1000000) || !minimise(&r, &o, now_us / 1000000))
 		return;
-	struct tally t = tally_objects(&r, held_back(&r));
+	struct tally t = tally_objects(&r, &o, held_back(&r), now_us / 1000000);
 	if (t.kept)
 		hand_over(&r, &t, now_us);
 	else if (t.unknown && t.unknown == l->out.n)

@@ -103,6 +103,7 @@ struct view {
 /* ---- parcels -------------------------------------------------------------------------------------------------- */
 
 struct loop;
+struct learned;
 
 struct parcel {		/* a minimised request on its way to the log and back */
 	struct parcel *next;
@@ -148,6 +149,12 @@ struct loop {
 	int64_t day;
 	uint8_t randoms[1024];
 	size_t randoms_left;
+	pthread_mutex_t learn_lock;	/* the tables of gate_learn.c, and their list */
+	struct learned **learned;	/* by vendor.index */
+	size_t learned_len;
+	int64_t learn_second;
+	uint32_t learn_vendors, learn_busy;	/* with events in this second, and in the last one */
+	uint64_t learn_dice;
 	uv_timer_t tick;		/* copies the server's figures out */
 	struct {
 		_Atomic uint64_t accepted, requests, syntax, limit, timeouts, open, held;
@@ -174,7 +181,7 @@ struct gate {
 	const struct fio *io;
 	uv_loop_t main;
 	struct channel_watch channel;
-	uv_timer_t timer;
+	uv_timer_t timer, learn;
 	uv_async_t stopped;	/* a loop has ended */
 	_Atomic unsigned loops_left;
 	bool ready, stopping;
@@ -238,6 +245,13 @@ int gate_commit_start(struct gate *g, struct err *err);
 bool gate_commit_put(struct loop *l, struct parcel *p, int64_t now_us);
 void gate_commit_flush(struct loop *l);
 void gate_commit_stop(struct gate *g);
+
+/* gate_learn.c: looks, perhaps, at an object of a known source; text: the request's JSON (a->src: where it stands in it). */
+void gate_learn(struct loop *l, const struct view *v, unsigned source, const struct applied *a, const char *text, size_t n, int64_t now_s);
+/* What was learned since goes to the steward; main loop. */
+void gate_learn_send(struct gate *g);
+void gate_learn_init(struct loop *l);
+void gate_learn_release(struct loop *l);
 
 /* gate_metrics.c */
 static inline void gate_count(struct vendor *v, enum count c, uint64_t n)

@@ -266,5 +266,25 @@ const struct store_migration registry_migrations[] = {
 	 "CREATE INDEX canary_hit_token ON canary_hit (token, at);"},
 	/* Of the event's leaf in the transparency log (outbox.c). */
 	{"leaf-salt", "ALTER TABLE outbox ADD COLUMN salt BLOB;"},
+	{"shapes",	/* of what flows: discover/discover.h */
+	 "CREATE TABLE shape ("
+	 "  vendor TEXT NOT NULL,"
+	 "  day TEXT NOT NULL,"
+	 "  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 3),"
+	 "  source TEXT NOT NULL,"
+	 "  event TEXT NOT NULL,"
+	 "  path TEXT NOT NULL,"
+	 "  counts TEXT NOT NULL,"
+	 "  PRIMARY KEY (vendor, day, kind, source, event, path)"
+	 ") STRICT, WITHOUT ROWID;"
+	 "CREATE TABLE shape_began ("
+	 "  vendor TEXT NOT NULL,"
+	 "  kind INTEGER NOT NULL,"
+	 "  source TEXT NOT NULL,"
+	 "  path TEXT NOT NULL,"
+	 "  what TEXT NOT NULL,"			/* "field", "holds:email", "type:0", "look:uuid", "many" */
+	 "  day TEXT NOT NULL,"
+	 "  PRIMARY KEY (vendor, kind, source, path, what)"
+	 ") STRICT, WITHOUT ROWID;"},
 };
 const size_t registry_migrations_len = sizeof registry_migrations / sizeof *registry_migrations;

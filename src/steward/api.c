@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "base/say.h"
 #include "canary/canary.h"
+#include "discover/discover.h"
 #include "steward/desk.h"
 #include "steward/private.h"
 #include "tlog/tlog.h"
@@ -48,6 +49,7 @@ static void add_own(struct steward *s, struct buf *b)
 	buf_add(b, c.flow.data, c.flow.len);
 	metrics_head(b, "weir_vendor_not_after_seconds", "gauge", "When the vendor's plan ends by itself, Unix time; absent: never.");
 	buf_add(b, c.not_after.data, c.not_after.len);
+	discover_metrics(b);
 	buf_release(&c.flow);
 	buf_release(&c.not_after);
 }

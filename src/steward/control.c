@@ -36,7 +36,7 @@ struct conn {
 	char *out;
 	size_t out_len, out_at;
 	bool of_vendors;	/* `vendors`, `vendor`: joined by what the gate says */
-	json_t *told;
+	json_t *told;	/* an answer that waits for the gate, or a request that does */
 	char who[WHO_MAX + 1];
 };
 
@@ -140,6 +140,23 @@ static void on_answer(void *arg, json_t *j)
 	steward_answer_count(c->s, j, c->who, on_counted, c);
 }
 
+/* Everything that the gate counted up to now is in the registry. */
+static void on_fresh(struct steward *s, json_t *answers, void *arg)
+{
+	struct conn *c = arg;
+	json_t *request = c->told;
+	(void)answers;
+	c->told = NULL;
+	steward_answer_after(s, desk_do(s->registry, request, c->who, clock_now()), on_answer, c);
+	json_decref(request);
+}
+
+/* Reports of what flows wait for what the gate hasn't told yet. */
+static bool is_of_shapes(const char *word)
+{
+	return word && (strcmp(word, "drift") == 0 || strcmp(word, "learned") == 0);
+}
+
 static void handle(struct conn *c, json_t *request)
 {
 	struct err err;
@@ -160,6 +177,12 @@ static void handle(struct conn *c, json_t *request)
 		uv_poll_stop(&c->poll);
 		uv_timer_stop(&c->timer);
 		posture_run(c->s, request, on_counted, c);
+	} else if (is_of_shapes(word)) {
+		c->state = WAIT;
+		uv_poll_stop(&c->poll);
+		uv_timer_stop(&c->timer);
+		c->told = json_incref(request);
+		gather_start(c->s, "status", on_fresh, c);
 	} else {
 		c->state = WAIT;
 		uv_poll_stop(&c->poll);

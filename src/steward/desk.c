@@ -12,6 +12,7 @@
 #include "audit/audit.h"
 #include "base/say.h"
 #include "canary/canary.h"
+#include "discover/discover.h"
 #include "incident/incident.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
@@ -255,7 +256,7 @@ static const struct registry_word words[] = {
 /* Each capability's words; a new one is a line here. */
 static const struct registry_word *const tables[] = {
 	words, incident_words, notice_words, share_words, api_words, posture_words, assess_words, assurance_words,
-	audit_words, canary_words, registry_log_words,
+	audit_words, canary_words, discover_words, registry_log_words,
 };
 
 static const struct registry_word *word_of(const char *word)
@@ -325,7 +326,7 @@ void desk_rules(struct registry *r, const char *dir, int64_t at)
 
 /* What capabilities look at once a second, and behind every request that may have changed something. */
 static const struct registry_tick *const ticks[] = {
-	&assurance_tick, NULL,
+	&assurance_tick, &discover_tick, NULL,
 };
 
 static bool listed(const json_t *list, const char *vendor)

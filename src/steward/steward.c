@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/say.h"
 #include "crypt/crypt.h"
+#include "discover/discover.h"
 #include "steward/desk.h"
 #include "steward/private.h"
 
@@ -41,6 +42,13 @@ static void on_event(struct steward *s, struct message *m)
 	tick_soon(s);
 }
 
+static void on_shapes(struct steward *s, struct message *m)
+{
+	struct err err;
+	if (discover_take(s->registry, m->body, &err) < 0)
+		say(SAY_WARN, "shapes-lost", "why", S(err.msg), NULL);
+}
+
 static void on_stopped(void *arg)
 {
 	struct steward *s = arg;
@@ -58,7 +66,7 @@ static void on_stop(struct steward *s, struct message *m)
 static const struct {
 	const char *verb;
 	void (*handle)(struct steward *s, struct message *m);
-} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"refreshing", refresh_taken_up}, {"refreshed", refresh_take}, {"answer", count_take}, {"leaves-done", leaves_take}, {"probed", posture_take}, {"stop", on_stop}};
+} verbs[] = {{"contract-get", on_contract_get}, {"event", on_event}, {"refreshing", refresh_taken_up}, {"refreshed", refresh_take}, {"answer", count_take}, {"leaves-done", leaves_take}, {"probed", posture_take}, {"shapes", on_shapes}, {"stop", on_stop}};
 
 static void on_message(struct message *m, void *arg)
 {
@@ -92,6 +100,7 @@ static int begin(struct steward *s, struct err *err)
 	if (crypt_init(err) < 0 || registry_open(path, &s->registry, err) < 0)
 		return -1;
 	load_rules(s, path);
+	discover_keep(child_int(s->c, "learned_days", 90));
 	s->users = users_load();
 	if (child_confine(s->c, err) < 0)
 		return -1;

@@ -61,6 +61,7 @@ void message_release(struct message *m);
  *   steward -> keeper       contract {id, json, digest} , event-done {id}
  *   keeper -> courier       queue-drop {id, vendor, from, to}       courier -> keeper  queue-done {id, ok, why, dropped}
  *   steward -> prober       probe {id, vendor, url, profile}        prober -> steward  probed {id, vendor, report | why}
+ *   gate -> steward         shapes {vendor, day, rows: [{k, s, e, p, c}]}   kind, source, event, path, counts (shape/form.h)
  *   steward -> any          metrics {id}, status {id}               any -> steward     metrics-text {id, text}, status-is {id, ...}
  */
 

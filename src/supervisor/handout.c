@@ -395,7 +395,7 @@ static json_t *boot_settings(const struct handout *h, enum role role)
 		{"gate_loops", c->gate_loops}, {"segment_bytes", c->segment_bytes}, {"segment_seconds", c->segment_seconds},
 		{"reserve_bytes", c->reserve_bytes}, {"body_bytes", c->body_bytes}, {"memory_bytes", c->memory_bytes},
 		{"connections", c->connections}, {"forget_seconds", c->forget_seconds}, {"dead_days", c->dead_days},
-		{"posture_hours", c->posture_hours},
+		{"posture_hours", c->posture_hours}, {"learned_days", c->learned_days},
 	};
 	json_t *s = json_object();
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -58,6 +58,7 @@ static const struct {
 	{"queue-drop", R(KEEPER), R(COURIER), 0},
 	{"queue-done", R(COURIER), R(KEEPER), 0},
 	{"arrived", R(COURIER), R(KEEPER), 0},
+	{"shapes", R(GATE), R(STEWARD), 0},
 	{"metrics", R(STEWARD), ANYONE, 0},
 	{"metrics-text", ANYONE, R(STEWARD), 0},
 	{"status", R(STEWARD), ANYONE, 0},
