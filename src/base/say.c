@@ -7,14 +7,22 @@
 #include "base/clock.h"
 
 static const char *who = "weir";
+static enum say_level least = SAY_INFO;
 
 void say_init(const char *process)
 {
 	who = process;
 }
 
+void say_least(enum say_level level)
+{
+	least = level;
+}
+
 void say(enum say_level level, const char *event, ...)
 {
+	if (level < least)
+		return;
 	static const char *const levels[] = {"info", "warn", "error"};
 	char at[21];
 	struct buf b;

@@ -22,6 +22,8 @@ struct say_field {
 #define I(x) (&(const struct say_field){.type = SAY_INT, .i = (int64_t)(x)})
 
 void say_init(const char *process);
+/* From now on lines below this level aren't written: a command answers its caller, and says besides only what went wrong. */
+void say_least(enum say_level level);
 /* Pairs of name and S() or I(), closed with NULL. */
 void say(enum say_level level, const char *event, ...) __attribute__((sentinel));
 

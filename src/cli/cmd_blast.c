@@ -37,6 +37,12 @@ static void print(const json_t *a)
 	printf("  %10lld  events\n", number(a, "events"));
 	if (number(a, "attested_deleted"))
 		printf("  %10lld  more, of whom the vendor attested to have deleted everything\n", number(a, "attested_deleted"));
+	if (number(a, "erased"))
+		printf("  %10lld  more were erased here%s\n", number(a, "erased"), number(a, "erased_unattested") ? ":" : "");
+	if (number(a, "erased_unattested"))
+		printf("  %10lld    of them without the vendor's word that it deleted what it got\n", number(a, "erased_unattested"));
+	if (number(a, "events_undelivered"))
+		printf("  %10lld  of the events still wait here, the vendor hasn't got them\n", number(a, "events_undelivered"));
 	if (json_is_true(json_object_get(a, "over_approximate")))
 		puts("\nThe vendor got more field-sets than are kept apart: some people are counted with fields they didn't have.");
 	asked_print_counts(a, "categories", "category", "People by category");

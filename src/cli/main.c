@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/say.h"
 #include "cli/cli.h"
 #include "cli/processes.h"
 #include "config/config.h"
@@ -96,6 +97,8 @@ int main(int argc, char **argv)
 		name = "version";
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
 		name = "help";
+	if (strcmp(name, "serve") != 0)
+		say_least(SAY_WARN);
 	const struct command *c = find(name);
 	return c ? c->run(c, argc - 1, argv + 1) : unknown(name);
 }
