@@ -194,36 +194,3 @@ ssize_t fio_read_all(const struct fio *io, int fd, void *p, size_t n, uint64_t o
 	}
 	return (ssize_t)got;
 }
-
-int fio_view(const struct fio *io, int fd, size_t n, struct fio_view *out)
-{
-	struct fio_stat st;
-	*out = (struct fio_view){.n = n};
-	if (io->stat(io->ctx, fd, &st) < 0)
-		return -1;
-	if (st.size < n)
-		return 1;
-	if (io->map && n)
-		out->p = io->map(io->ctx, fd, n);
-	out->mapped = out->p != NULL;
-	if (out->mapped)
-		return 0;
-	uint8_t *p = xmalloc(n + 1);
-	ssize_t got = fio_read_all(io, fd, p, n, 0);
-	if (got == (ssize_t)n) {
-		out->p = p;
-		return 0;
-	}
-	free(p);
-	return got < 0 ? -1 : 1;
-}
-
-void fio_view_release(struct fio_view *v)
-{
-	void *p = (void *)(uintptr_t)v->p;
-	if (v->mapped)
-		(void)munmap(p, v->n);
-	else if (!v->borrowed)
-		free(p);
-	*v = (struct fio_view){0};
-}

@@ -54,7 +54,7 @@ int fio_write_all(const struct fio *io, int fd, const void *p, size_t n, uint64_
 ssize_t fio_read_all(const struct fio *io, int fd, void *p, size_t n, uint64_t off);
 
 /*
- * The first n bytes of a file that nobody shortens while this lives: mapped where that works, else read into memory.
+ * The first n bytes of a file that nobody should shorten while this lives: mapped where that works, else read into memory.
  * 0; 1: the file is shorter; -1 with errno.
  */
 struct fio_view {
@@ -64,5 +64,12 @@ struct fio_view {
 };
 int fio_view(const struct fio *io, int fd, size_t n, struct fio_view *out);
 void fio_view_release(struct fio_view *v);
+/*
+ * From now on a mapped page that can't be read (the file was cut off, its disk fails) reads as zeros instead of ending the
+ * process.  faults: how many there were; faulted: some of this view's.  Views are made, read and released by one thread.
+ */
+void fio_guard(void);
+unsigned fio_faults(void);
+bool fio_faulted(const struct fio_view *v);
 
 #endif

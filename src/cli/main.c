@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fio.h"
 #include "base/diag.h"
 #include "base/say.h"
 #include "cli/cli.h"
@@ -86,6 +87,7 @@ const struct command cmd_version = {"version", "print the version", "usage: weir
 
 int main(int argc, char **argv)
 {
+	fio_guard();
 	if (argc < 2) {
 		run_help(&cmd_help, 1, argv);
 		return EXIT_USE;

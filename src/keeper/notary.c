@@ -331,7 +331,7 @@ static int by_day(const void *a, const void *b)
 	return x->generation < y->generation ? -1 : x->generation > y->generation;
 }
 
-static int log_days(struct notary *n, struct days *s, int64_t at, struct err *err)
+static int log_days(struct notary *n, const struct ledger *l, struct days *s, int64_t at, struct err *err)
 {
 	struct buf leaf;
 	uint64_t index;
@@ -341,7 +341,7 @@ static int log_days(struct notary *n, struct days *s, int64_t at, struct err *er
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		buf_init(&leaf, LEAF_MAX);
 		day_leaf(&s->v[i].d, at, n->days + !s->v[i].again, n->people, &leaf);
-		r = add(n, &leaf, &index, err);
+		r = ledger_faulted(l) ? err_set(err, ERR_AGAIN, "a closed day can't be read") : add(n, &leaf, &index, err);
 		n->days += r == 0 && !s->v[i].again;
 		buf_release(&leaf);
 	}
@@ -358,7 +358,7 @@ int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err
 	if (files < n->days)
 		r = err_set(err, ERR_CORRUPT, "state/ledger/day: %zu files, and %" PRIu64 " are in the transparency log", files, n->days);
 	else if (files > n->days || erasures != n->erasures)
-		r = log_days(n, &s, at, err);
+		r = log_days(n, l, &s, at, err);
 	if (r == 0)
 		n->erasures = erasures;
 	free(s.v);

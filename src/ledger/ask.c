@@ -156,6 +156,19 @@ bool ledger_word(const char *word, bool *writes)
 	return false;
 }
 
+/* A roll-up that can't be read any more is gone: the days answer. */
+static int ask_soundly(ask_function *f, struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
+{
+	int r, sound;
+	do {
+		r = f(l, request, subject, now, answer, err);
+		sound = ledger_sound(l, err);
+		if (sound)
+			json_object_clear(answer);
+	} while (sound > 0);
+	return sound < 0 ? -1 : r;
+}
+
 int ledger_ask(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
 {
 	const char *word = json_string_value(json_object_get(request, "do"));
@@ -168,6 +181,6 @@ int ledger_ask(struct ledger *l, const json_t *request, struct pseudo *subject, 
 	persons_update(l);
 	for (size_t i = 0; i < WORDS; i++)
 		if (word && words[i].ask && strcmp(words[i].word, word) == 0)
-			return words[i].ask(l, request, subject, now, answer, err);
+			return ask_soundly(words[i].ask, l, request, subject, now, answer, err);
 	return err_set(err, ERR_INPUT, "the ledger doesn't know the question");
 }

@@ -228,6 +228,73 @@ static void test_a_failing_disk_keeps_the_day_open(void **state)
 	assert_true(failures > 5);
 }
 
+static json_t *try(struct ledger *l, struct rig *r, const char *question, struct err *err)
+{
+	json_t *q = json_loads(question, 0, NULL), *a = json_object();
+	if (ledger_ask(l, q, r->subject, (DAY0 + 9) * INT64_C(86400), a, err) < 0) {
+		json_decref(a);
+		a = NULL;
+	}
+	json_decref(q);
+	return a;
+}
+
+/* Cut off while it is mapped and was looked at: an answer that is right, or an error that names it; and nothing ends the process. */
+static void cut_under_us(struct rig *r, const char *file, size_t left, bool derived, const json_t *whole)
+{
+	static const char question[] = "{\"do\":\"blast\",\"vendor\":\"acme\",\"since\":\"2024-10-05\"}", person[] = "{\"do\":\"subject\",\"id\":\"person-3\"}";
+	char path[128];
+	struct ledger *l;
+	struct err err = {0};
+	uint8_t *p;
+	size_t n;
+	snprintf(path, sizeof path, "%s/ledger/%s", r->dir, file);
+	read_all(path, &p, &n);
+	assert_int_equal(ledger_open(&r->place, &r->mark, &l, &err), 0);
+	assert_true(ledger_check(l, SIZE_MAX, &err) > 0);
+	json_decref(try(l, r, question, &err));
+	l->changes++;	/* not from memory */
+	assert_int_equal(truncate(path, (off_t)left), 0);
+	for (int i = 0; left && i < 20 && ledger_check(l, 1, &err) >= 0; i++)	/* the rest of a page reads as zeros: its length tells */
+		;
+	json_t *a = try(l, r, question, &err), *b = a ? try(l, r, person, &err) : NULL;
+	if (derived && (!a || !json_equal(a, whole)))
+		fail_msg("%s cut to %zu: %s", file, left, a ? "another answer" : err.msg);
+	if (!derived && (b || err.code != ERR_CORRUPT || !strstr(err.msg, file)))
+		fail_msg("%s cut to %zu: %s", file, left, b ? "an answer" : err.msg);
+	json_decref(a);
+	json_decref(b);
+	ledger_close(&l);
+	write_all(path, p, n);
+	free(p);
+}
+
+static void test_a_file_that_is_cut_while_it_is_mapped(void **state)
+{
+	struct rig *r = *state;
+	struct err err;
+	static const struct {
+		const char *file;
+		bool derived;
+	} rows[] = {{"day/2024-10-05", false}, {"dict/keys", false}, {"total/closed", true}, {"month/2024-10", true}, {"month/2024-10-04", true}};
+	for (int i = 0; i < 9; i++)
+		fill(r, DAY0 + i);
+	for (uint32_t i = 0; i < 3000; i++)	/* more than a page of subjects */
+		record(r, false, 0, DAY0 + 1, (uint32_t[]){1000 + i}, 1, 1 + i, "mail");
+	catch_up(r);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 9, &err), 9);
+	assert_true(ledger_roll_up(r->l, DAY0 + 60, false, &err) > 3);
+	fio_guard();
+	json_t *whole = ask(r, json_pack("{s:s, s:s, s:s}", "do", "blast", "vendor", "acme", "since", "2024-10-05"), DAY0 + 9);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		cut_under_us(r, rows[i].file, 0, rows[i].derived, whole);
+		cut_under_us(r, rows[i].file, 100, rows[i].derived, whole);
+		if (!rows[i].derived)
+			cut_under_us(r, rows[i].file, 4096, rows[i].derived, whole);
+	}
+	json_decref(whole);
+}
+
 static void look(struct ledger *l, struct rig *r, json_t *out)
 {
 	static const char *const rows[] = {
@@ -353,6 +420,7 @@ int main(void)
 		T(test_verify_names_file_and_bytes),
 		T(test_damage_is_named),
 		T(test_a_failing_disk_keeps_the_day_open),
+		T(test_a_file_that_is_cut_while_it_is_mapped),
 		T(test_a_damaged_roll_up_is_made_again),
 		T(test_a_stale_roll_up_does_not_count),
 	};

@@ -273,7 +273,7 @@ int ledger_export_clickhouse(struct ledger *l, const struct ledger_sink *to, str
 	for (size_t i = 0; i < sizeof put / sizeof *put && r == 0; i++)
 		r = put[i](&o, err);
 	buf_release(&o.b);
-	return r;
+	return r < 0 || ledger_sound(l, err) < 0 ? -1 : 0;
 }
 
 /* ---- NDJSON ----------------------------------------------------------------------------------------------------------------- */
@@ -403,5 +403,5 @@ int ledger_export_lines(struct ledger *l, const struct ledger_sink *to, struct e
 	if (r == 0)
 		r = each_chunk(&o, LEDGER_CHUNK, line_chunk, err);
 	buf_release(&o.b);
-	return r;
+	return r < 0 || ledger_sound(l, err) < 0 ? -1 : 0;
 }

@@ -458,11 +458,21 @@ struct ledger {
 		const struct combo *jurisdiction[1 + 26 * 26], *minor[3], *business[3];
 	} attributes;
 	struct err damage;	/* code 0: none */
+	unsigned faults;	/* of fio_faults: those that are known */
+	size_t looked_at;
 	struct ledger_stats stats;
 	struct blast *last;	/* the newest answer, for the next page of it */
 };
 
 struct part *ledger_open_part(struct ledger *l, int64_t day, uint64_t own);
+enum { DAY_NAME = 24 };
+void ledger_day_name(int64_t day, uint32_t generation, char out[static DAY_NAME]);
+/*
+ * Behind whatever read through views: 0: what was read was there; 1: a roll-up is gone, what was read of it isn't right; -1: the
+ * ledger is damaged.
+ */
+int ledger_sound(struct ledger *l, struct err *err);
+int ledger_look_at_one(struct ledger *l, struct err *err);	/* one file's length after the other */
 /* Before a set's containers are used, and whether it has an id (1, 0): ERR_CORRUPT is the ledger's damage from then on. */
 int ledger_use_set(struct ledger *l, const struct part *p, const struct set *s, struct err *err);
 int ledger_has(struct ledger *l, const struct part *p, const struct set *s, uint32_t id, struct err *err);

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "ledger/inside.h"
 
-enum { DAY_SECONDS = 86400, DAY_NAME = 24, GENERATIONS_MAX = 9999 };
+enum { DAY_SECONDS = 86400, GENERATIONS_MAX = 9999 };
 #define DAY_BYTES_MAX (UINT64_C(4) << 30)
 
 /* ---- parts ---------------------------------------------------------------------------------------------------------------- */
@@ -52,7 +52,7 @@ bool ledger_has_record(const struct ledger *l, const uint8_t id[static 16])
 	return false;
 }
 
-static void day_name(int64_t day, uint32_t generation, char out[static DAY_NAME])
+void ledger_day_name(int64_t day, uint32_t generation, char out[static DAY_NAME])
 {
 	char date[11];
 	clock_format_day(day * DAY_SECONDS, date);
@@ -85,7 +85,7 @@ static bool note_name(void *arg, const char *name)
 	unsigned long g = name[10] == '.' ? strtoul(name + 11, NULL, 10) : 1;
 	if (g == 0 || g > GENERATIONS_MAX)
 		return true;
-	day_name(at / DAY_SECONDS, (uint32_t)g, again);
+	ledger_day_name(at / DAY_SECONDS, (uint32_t)g, again);
 	if (strcmp(again, name) != 0)
 		return true;
 	s->v = xrealloc(s->v, (s->n + 1) * sizeof *s->v);
@@ -112,7 +112,7 @@ static int open_day(struct ledger *l, int64_t day, uint32_t generation, struct p
 {
 	char name[DAY_NAME];
 	struct fio_view view;
-	day_name(day, generation, name);
+	ledger_day_name(day, generation, name);
 	if (view_file(l->place.io, l->day_dir, name, &view, err) < 0)
 		return -1;
 	if (day_walk(&view, &l->combos, out, err) < 0)
@@ -136,7 +136,7 @@ static int load_part(struct ledger *l, int64_t day, uint32_t generation, struct 
 	ranges_add_all(&l->sources, p.sources.v, p.sources.n);
 	l->links += p.links_n;
 	*claim = (struct dict_claim){.n = p.dict_n, .crc = p.dict_crc};
-	day_name(day, generation, claim->who);
+	ledger_day_name(day, generation, claim->who);
 	return 0;
 }
 
@@ -144,7 +144,7 @@ static int load_part(struct ledger *l, int64_t day, uint32_t generation, struct 
 static int name_damage(struct ledger *l, const struct part *p, struct err *err)
 {
 	char name[DAY_NAME];
-	day_name(p->day, p->generation, name);
+	ledger_day_name(p->day, p->generation, name);
 	err_prefix(err, "state/ledger/day/%s: ", name);
 	l->damage = *err;
 	return -1;
@@ -174,6 +174,8 @@ void ledger_forget_checks(struct ledger *l)
 int ledger_check(struct ledger *l, size_t limit, struct err *err)
 {
 	int n = 0;
+	if (ledger_look_at_one(l, err) < 0)
+		return -1;
 	for (size_t i = 0; i < l->parts_n && limit > 0; i++) {
 		struct part *p = l->parts[i];
 		if (p->generation == 0 || p->checked)
@@ -184,7 +186,8 @@ int ledger_check(struct ledger *l, size_t limit, struct err *err)
 		limit--;
 		n++;
 	}
-	return n + (int)rollups_check(l, limit);
+	n += (int)rollups_check(l, limit);
+	return ledger_sound(l, err) < 0 ? -1 : n;
 }
 
 static int whole(const struct ledger *l, struct err *err)
@@ -193,7 +196,7 @@ static int whole(const struct ledger *l, struct err *err)
 		const struct part *p = l->parts[i], *before = i ? l->parts[i - 1] : NULL;
 		uint32_t want = before && before->day == p->day ? before->generation + 1 : 1;
 		char name[DAY_NAME];
-		day_name(p->day, want, name);
+		ledger_day_name(p->day, want, name);
 		if (p->generation != want)
 			return err_set(err, ERR_CORRUPT, "state/ledger/day/%s is gone", name);
 	}
@@ -243,7 +246,7 @@ static int open_dir(const struct ledger_place *p, const char *name, int *out, st
 int ledger_open(const struct ledger_place *p, const struct log_mark *mark, struct ledger **out, struct err *err)
 {
 	struct ledger *l = xcalloc(1, sizeof *l);
-	*l = (struct ledger){.place = *p, .day_dir = -1, .dict_dir = -1, .open_dir = -1, .month_dir = -1, .total_dir = -1};
+	*l = (struct ledger){.place = *p, .faults = fio_faults(), .day_dir = -1, .dict_dir = -1, .open_dir = -1, .month_dir = -1, .total_dir = -1};
 	*out = NULL;
 	int r = open_dir(p, "day", &l->day_dir, err);
 	if (r == 0)
@@ -326,7 +329,7 @@ int64_t ledger_catch_up(struct ledger *l, size_t limit, struct err *err)
 		}
 		n++;
 	}
-	return n;
+	return ledger_sound(l, err) < 0 ? -1 : n;
 }
 
 int ledger_add_gate(struct ledger *l, int log_dir, struct err *err)
@@ -408,7 +411,7 @@ static int close_part(struct ledger *l, size_t at, struct err *err)
 	crypt_random(p->salt, sizeof p->salt);
 	day_write(p, NULL, &b);
 	p->generation = 0;
-	day_name(p->day, generation, name);
+	ledger_day_name(p->day, generation, name);
 	int r = write_file(l, name, &b, err);
 	buf_release(&b);
 	if (r == 0)
@@ -430,8 +433,8 @@ int ledger_rewrite(struct ledger *l, size_t at, const struct bits *gone, struct 
 	buf_init(&b, 0);
 	crypt_random(p->salt, sizeof p->salt);
 	day_write(p, gone, &b);
-	day_name(p->day, p->generation, name);
-	int r = write_file(l, name, &b, err);
+	ledger_day_name(p->day, p->generation, name);
+	int r = ledger_sound(l, err) < 0 ? -1 : write_file(l, name, &b, err);
 	buf_release(&b);
 	l->stats.erasures++;
 	return r < 0 ? -1 : read_back(l, p, p->generation, err);

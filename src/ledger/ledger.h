@@ -80,6 +80,8 @@ struct ledger_day {
 	uint8_t root[32];	/* over its containers */
 };
 void ledger_days(const struct ledger *l, void (*each)(void *arg, const struct ledger_day *d), void *arg);
+/* Something that was mapped can't be read: what was just read isn't right, and the next call says which file. */
+bool ledger_faulted(const struct ledger *l);
 /* Frames of open/ up to this number are in closed days: log_release. */
 uint64_t ledger_passed(const struct ledger *l);
 

@@ -481,19 +481,29 @@ const struct rollup *rollup_total(const struct ledger *l)
 	return r && n == r->of_n ? r : NULL;
 }
 
+static int still_sound(struct ledger *l, struct err *err)
+{
+	int sound = ledger_sound(l, err);
+	return sound > 0 ? err_set(err, ERR_AGAIN, "a roll-up can't be read any more") : sound;
+}
+
 /* From the roll-up that stands for the first of the parts, where there is one. */
 static int make(struct ledger *l, int dir, const char *name, struct part *const *of, size_t n, const struct rollup *base, struct err *err)
 {
 	struct sum s = {.l = l, .attributes = strlen(name) != DATE};
 	struct buf b;
-	int r = base ? add_piece(&s, &base->live, base, err) : 0;
+	int r = l->damage.code ? -1 : 0;
+	if (r < 0)
+		*err = l->damage;
+	else if (base)
+		r = add_piece(&s, &base->live, base, err);
 	for (size_t i = base ? base->of_n : 0; r == 0 && i < n; i++)
 		r = add_piece(&s, of[i], NULL, err);
 	buf_init(&b, 0);
 	if (r == 0) {
 		add_any(&s);
 		spell(&s, of, n, &b);
-		r = write_rollup(l, dir, name, &b, err);
+		r = still_sound(l, err) < 0 ? -1 : write_rollup(l, dir, name, &b, err);
 	}
 	buf_release(&b);
 	part_release(&s.live);
