@@ -20,8 +20,8 @@
 #include "detect/record.h"
 #include "json/json.h"
 
-enum { JSON, SHOW, TYPES, PRETTY, SARIF, CSV, RULES };
-static const struct opt opts[] = {{"--json", 0, false, JSON},	  {"--show", 0, false, SHOW},	{"--types", 't', true, TYPES},
+enum { JSON, SHOW, TYPES, PRETTY, SARIF, CSV, RULES, NAMES };
+static const struct opt opts[] = {{"--json", 0, false, JSON},	  {"--show", 0, false, SHOW},	{"--types", 't', true, TYPES}, {"--names", 0, false, NAMES},
 				  {"--pretty", 0, false, PRETTY}, {"--sarif", 0, false, SARIF}, {"--csv", 0, false, CSV},
 				  {"--rules", 'r', true, RULES}};
 
@@ -413,6 +413,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct detect_rules *rules = NULL;
 	struct opt_state st;
 	const char *paths[256];
+	uint64_t names = 0;
 	size_t n = 0;
 	opt_init(&st, argc, argv);
 	for (int key; (key = opt_next(&st, self, opts, sizeof opts / sizeof *opts)) != OPT_END;) {
@@ -432,6 +433,7 @@ static int run(const struct command *self, int argc, char **argv)
 			if (take_types(self, st.value, &j.types))
 				return EXIT_USE;
 			break;
+		case NAMES: names = DETECT_BIT(DETECT_NAME); break;
 		case OPT_HELP: return cli_help(self);
 		case OPT_OPERAND:
 			if (n == sizeof paths / sizeof *paths)
@@ -444,6 +446,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (n == 0)
 		paths[n++] = "-";
 	j.rules = rules;
+	j.types |= names;
 	int x = run_over(&j, paths, n);
 	detect_rules_free(&rules);
 	return x;
@@ -451,12 +454,14 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command cmd_detect = {
 	"detect", "find personal data and secrets in text, JSON and tables",
-	"usage: weir detect [--json | --sarif | --pretty] [--show] [--csv] [--rules FILE] [--types LIST] [FILE|FOLDER...]\n"
+	"usage: weir detect [--json | --sarif | --pretty] [--show] [--csv] [--rules FILE] [--types LIST] [--names]\n"
+	"                   [FILE|FOLDER...]\n"
 	"\n"
 	"Looks at each line of the files (or of standard input as it comes) and prints what it finds: where, what, and why it\n"
 	"thinks so; never the text itself unless asked.  A line that is JSON is looked at value by value; so is a file that is\n"
 	"one JSON text, and a table (.csv, .tsv) cell by cell.  gzip and zstd are opened, folders are walked (not .git, not\n"
-	"links, not binary files).  Names, street addresses and whatever only a reader can tell are not found.\n"
+	"links, not binary files).  Street addresses and whatever only a reader can tell are not found; names of people only\n"
+	"with --names, and not all of them.\n"
 	"\n"
 	"  --json        a JSON line a hit\n"
 	"  --sarif       one SARIF 2.1.0 document, for code hosts\n"
@@ -465,6 +470,8 @@ const struct command cmd_detect = {
 	"  --rules FILE  detectors of your own besides (YAML; weir-detect(1))\n"
 	"  --csv         the input is a table whose first row names the columns\n"
 	"  --types LIST  only these, with commas: email, phone, card, key, de_steuerid ... (weir-detect(1) has them all)\n"
+	"  --names       names of people, too: behind words such as `my name is`, `Frau`, `Dear`, `first_name`, and a given name\n"
+	"                with a word behind it.  Weak: misses some, takes others for one (docs/DETECTION.md says how many)\n"
 	"\n"
 	"exit status: 0 nothing found, 1 something found, 2 a file can't be read or isn't UTF-8\n"
 	"\n"

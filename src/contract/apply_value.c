@@ -527,7 +527,7 @@ bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t le
 	struct said *m = said_at(w->sc, a, at, len, &head, &tail);
 	if (said_is(w->sc, m, a, at, len, head, tail))
 		return m->result == R_KEPT;
-	if (detect_maybe(at + quotes, len - 2 * quotes))
+	if ((a->detect & DETECT_BIT(DETECT_NAME) && quotes) || detect_maybe(at + quotes, len - 2 * quotes))
 		return false;
 	*m = (struct said){.request = w->sc->request, .act = a, .at = at, .head = head, .tail = tail, .len = len, .result = R_KEPT};
 	return true;

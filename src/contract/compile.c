@@ -316,6 +316,8 @@ static struct span describe(struct plan *p, const struct act *a)
 				buf_addf(&b, ", max: %lld", (long long)a->rule->max);
 			if (a->rule->detect_off)
 				buf_adds(&b, ", detect: off");
+			else if (a->rule->detect_names)
+				buf_adds(&b, ", detect: names");
 		}
 	}
 	struct span s = copy(p, (struct span){(const char *)b.data, b.len});
@@ -358,7 +360,7 @@ static void leaf_for(struct compiler *c, struct node *n, enum object_kind kind, 
 
 static uint64_t detect_of(const struct rule *r)
 {
-	uint64_t more = r->detect_off ? 0 : DETECT_ALL;
+	uint64_t more = r->detect_off ? 0 : DETECT_ALL | (r->detect_names ? DETECT_BIT(DETECT_NAME) : 0);
 	switch (r->action) {
 	case ACT_REDACT:
 		return r->redact_types | more;

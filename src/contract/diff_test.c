@@ -38,6 +38,8 @@ static const struct row {
 	{F("x: {keep: true, max: 5}"), F("x: keep"), "+events: x: keep, was keep, max: 5\n"},
 	{F("x: keep"), F("x: {keep: true, detect: off}"), "+events: x: keep, detect: off, was keep\n"},
 	{F("x: {keep: true, detect: off}"), F("x: keep"), "-events: x: keep, was keep, detect: off\n"},
+	{F("x: keep"), F("x: {keep: true, detect: names}"), "-events: x: keep, detect: names, was keep\n"},
+	{F("x: {redact: all, detect: names}"), F("x: {redact: all}"), "+events: x: redact: all, was redact: all, detect: names\n"},
 	{F("x: {pseudonym: user}"), F("x: {pseudonym: email}"), "+events: x: pseudonym: email, was pseudonym: user\n"},
 	{F("x: {const: a}"), F("x: {const: b}"), "+events: x: const: \"b\", was const: \"a\"\n"},
 	{F("x: keep"), F("x: {mask: 4}"), "+events: x: mask: 4, was keep\n"},	/* keep hid a whole phone number */

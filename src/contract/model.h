@@ -53,7 +53,7 @@ struct rule {
 	uint8_t decimals;			/* ROUND: 0..15 */
 	double *bounds; struct span *bound_text; size_t bounds_len;	/* BUCKET: ascending; text is emitted */
 	int64_t max;				/* code points, -1: none */
-	bool detect_off;
+	bool detect_off, detect_names;
 	struct span category;			/* Fideslang, or empty */
 	uint32_t line, col;
 };

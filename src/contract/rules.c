@@ -335,9 +335,9 @@ static void read_detect(struct reader *r, const struct ynode *v, struct rule *o)
 	if (!actions[o->action].detect)
 		FAULT(r, v->key, useless_option, "detect means nothing with %s", action_names[o->action]);
 	else if (i < 0)
-		FAULT(r, v, bad_value, "detect is on or off");
+		FAULT(r, v, bad_value, "detect is on, off or names");
 	else
-		o->detect_off = i == 1;
+		o->detect_off = i == 1, o->detect_names = i == 2;
 }
 
 static bool check_query(struct reader *r, const struct ynode *v)
@@ -511,7 +511,7 @@ static json_t *json_spans(const struct span *v, size_t n)
 json_t *rule_json(const struct rule *o)
 {
 	bool brief = o->action == ACT_KEEP || o->action == ACT_DROP;
-	if (brief && o->max < 0 && !o->detect_off && o->category.len == 0)
+	if (brief && o->max < 0 && !o->detect_off && !o->detect_names && o->category.len == 0)
 		return json_string(action_names[o->action]);
 	json_t *m = json_object();
 	json_object_set_new(m, action_names[o->action], actions[o->action].json(o));
@@ -521,6 +521,8 @@ json_t *rule_json(const struct rule *o)
 		json_object_set_new(m, "max", json_integer(o->max));
 	if (o->detect_off)
 		json_object_set_new(m, "detect", json_string("off"));
+	else if (o->detect_names)
+		json_object_set_new(m, "detect", json_string("names"));
 	if (o->category.len)
 		json_object_set_new(m, "category", json_span(o->category));
 	return m;

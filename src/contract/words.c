@@ -30,7 +30,7 @@ const char *const clause_words[] = {
 	"scc-module-3", "scc-module-4", "uk-addendum", "uk-idta",   "ccpa-7051",  "ccpa-1798-100-d", "hipaa-164-504-e",
 	NULL};
 
-const char *const flag_words[] = {"on", "off", NULL};
+const char *const flag_words[] = {"on", "off", "names", NULL};
 
 /* ISO 3166-1 alpha-2, the officially assigned codes, and the blocs that contracts name as regions. */
 static const char countries[] =

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "detect/ids.h"
+#include "detect/names.h"
 
 static const struct detect_kind types_table[DETECT_TYPES] = {
 #define X(id, name) [DETECT_##id] = {name, "[" #id "]"},
@@ -491,6 +492,10 @@ size_t scan_copy(const uint8_t *t, size_t n, uint64_t types, unsigned depth, str
 {
 	struct scan s = {.t = t, .n = n, .types = types, .depth = depth, .hits = hits, .max = max};
 	scan_region(&s, 0, n);
+	if (wanted(&s, DETECT_NAME) && !depth) {
+		start_region(&s, 0, n);
+		find_names(&s);
+	}
 	if (s.count)
 		settle(&s);
 	return s.count;
@@ -518,7 +523,7 @@ size_t detect_scan(const char *text, size_t n, uint64_t types, struct detect_hit
 	must(max > 0 && n < UINT32_MAX);
 	if (n == 0)
 		return 0;
-	if (n <= 64)
+	if (n <= 64 && !(types & DETECT_BIT(DETECT_NAME)))
 		return scan_short((const uint8_t *)text, n, types, hits, max);
 	return scan_copy((const uint8_t *)text, n, types, 0, hits, max);
 }

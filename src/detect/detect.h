@@ -23,7 +23,7 @@
 	X(CH_AHV, "ch_ahv") X(BR_CPF, "br_cpf") X(BR_CNPJ, "br_cnpj") X(IN_AADHAAR, "in_aadhaar") X(IN_PAN, "in_pan") \
 	X(AU_TFN, "au_tfn") X(AU_MEDICARE, "au_medicare") X(AU_ABN, "au_abn") X(SG_NRIC, "sg_nric") X(CA_SIN, "ca_sin") \
 	X(ZA_ID, "za_id") X(TR_TCKN, "tr_tckn") X(KR_RRN, "kr_rrn") X(TH_ID, "th_id") X(CN_RIC, "cn_ric") X(JP_MY, "jp_my") \
-	X(IL_ID, "il_id") X(CUSTOM, "custom")
+	X(IL_ID, "il_id") X(CUSTOM, "custom") X(NAME, "name")
 enum detect_type {
 #define X(id, name) DETECT_##id,
 	DETECT_TYPE_LIST(X)
@@ -61,9 +61,9 @@ const char *detect_placeholder(enum detect_type t);
 /* By name; -1 when unknown. */
 int detect_type_of(const char *name, size_t n);
 
-/* Bit t set: look for type t.  All of them: */
+/* Bit t set: look for type t.  All of them, but names of people: those are asked for (weak, and far from sure). */
 #define DETECT_BIT(t) ((uint64_t)1 << (t))
-#define DETECT_ALL (DETECT_BIT(DETECT_TYPES) - 1)
+#define DETECT_ALL (DETECT_BIT(DETECT_NAME) - 1)
 
 /*
  * Find at most max hits in text; returns how many.  When more would be found, the last one reaches to n, so that
@@ -72,7 +72,7 @@ int detect_type_of(const char *name, size_t n);
  * and the text is under 4 GiB: both asserted.  Any thread.
  */
 size_t detect_scan(const char *text, size_t n, uint64_t types, struct detect_hit *hits, size_t max);
-/* Cheap first look: false means that detect_scan would find nothing. */
+/* Cheap first look: false means that detect_scan would find nothing (but names). */
 bool detect_maybe(const char *text, size_t n);
 
 /* True when a key name carries personal data itself (an address as a key): such a name is never stored. */

@@ -5,11 +5,12 @@
 #include <utf8proc.h>
 
 #include "detect/fields_rows.h"
+#include "detect/fold.h"
 
 enum {
 	WORDS_MAX = 32,		/* of a path; of a longer one the last */
 	SEGMENTS = 4,		/* the last and its parents */
-	WORD_BYTES = 48,	/* a longer word is nobody's */
+	WORD_BYTES = FOLD_BYTES,	/* a longer word is nobody's */
 	NAME_WORDS = 5,
 	TEXT_BYTES = WORDS_MAX * (WORD_BYTES + 1),
 };
@@ -30,81 +31,15 @@ struct path_words {
 
 /* ---- the tables -------------------------------------------------------------------------------------------------- */
 
-static uint32_t hash_of(const char *s, size_t n)	/* script/fields has the same */
-{
-	uint32_t h = 2166136261u;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uint8_t)s[i]) * 16777619u;
-	return h ^ h >> 15;
-}
-
 static const struct field_word *word_of(const char *s, size_t n)
 {
-	for (unsigned at = hash_of(s, n) & field_words_mask; field_words[at].word; at = (at + 1) & field_words_mask)
+	for (unsigned at = fold_hash(s, n) & field_words_mask; field_words[at].word; at = (at + 1) & field_words_mask)
 		if (strncmp(field_words[at].word, s, n) == 0 && field_words[at].word[n] == 0)
 			return &field_words[at];
 	return NULL;
 }
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */
-
-enum class { BETWEEN, DIGIT, UPPER, LOWER, MARK };
-
-static enum class class_of(utf8proc_int32_t c)
-{
-	if (c < 0x80)
-		return c >= '0' && c <= '9' ? DIGIT : c >= 'a' && c <= 'z' ? LOWER : c >= 'A' && c <= 'Z' ? UPPER : BETWEEN;
-	switch (utf8proc_category(c)) {
-	case UTF8PROC_CATEGORY_LU:
-	case UTF8PROC_CATEGORY_LT:
-		return UPPER;
-	case UTF8PROC_CATEGORY_LL:
-	case UTF8PROC_CATEGORY_LM:
-	case UTF8PROC_CATEGORY_LO:
-		return LOWER;
-	case UTF8PROC_CATEGORY_ND:
-		return DIGIT;
-	case UTF8PROC_CATEGORY_MN:
-	case UTF8PROC_CATEGORY_CF:	/* a soft hyphen, a zero-width space: no border */
-		return MARK;
-	default:
-		return BETWEEN;
-	}
-}
-
-/* Small letters without accents, at the end of p->text; 0: too long, or not UTF-8. */
-static size_t fold(struct path_words *p, const char *s, size_t n)
-{
-	enum { POINTS = 4 * WORD_BYTES };
-	const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK | UTF8PROC_IGNORE;
-	utf8proc_int32_t points[POINTS];
-	utf8proc_uint8_t *out = (utf8proc_uint8_t *)p->text + p->len;
-	size_t len = 0;
-	if (n > WORD_BYTES)
-		return 0;
-	bool ascii = true;
-	for (size_t i = 0; i < n; i++) {
-		ascii &= (uint8_t)s[i] < 0x80;
-		out[i] = (utf8proc_uint8_t)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] | 0x20 : s[i]);
-	}
-	if (ascii)
-		return n;
-	utf8proc_ssize_t k = utf8proc_decompose((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, points, POINTS, how);
-	if (k < 0 || k > POINTS)
-		return 0;
-	for (utf8proc_ssize_t i = 0; i < k; i++) {
-		static const struct {
-			utf8proc_int32_t from, to;
-		} bare[] = {{0x142, 'l'}, {0xf8, 'o'}, {0x111, 'd'}, {0x131, 'i'}};	/* no accent that could be taken off */
-		for (size_t b = 0; b < sizeof bare / sizeof *bare; b++)
-			if (points[i] == bare[b].from)
-				points[i] = bare[b].to;
-		if (len + 4 > WORD_BYTES)
-			return 0;
-		len += (size_t)utf8proc_encode_char(points[i], out + len);
-	}
-	return len;
-}
 
 /* A word's singular, or the word as it stands. */
 static uint16_t bits_of(const char *s, size_t *n)
@@ -122,7 +57,7 @@ static void add_word(struct path_words *p, const char *s, size_t n, bool number)
 {
 	if (p->len + WORD_BYTES > sizeof p->text)	/* a very long path: what was before doesn't count */
 		p->n = 0, p->len = 0;
-	size_t len = fold(p, s, n);
+	size_t len = fold_word(s, n, p->text + p->len);
 	if (p->n == WORDS_MAX) {	/* the front is the least that matters */
 		memmove(p->v, p->v + 1, (WORDS_MAX - 1) * sizeof *p->v);
 		p->n--;
@@ -141,23 +76,24 @@ static void add_word(struct path_words *p, const char *s, size_t n, bool number)
 static size_t word_end(const char *s, size_t n)
 {
 	utf8proc_int32_t c;
-	enum class was = BETWEEN;
+	enum fold_class was = FOLD_BETWEEN;
 	size_t capitals = 0, last = 0;
 	for (size_t i = 0; i < n;) {
 		utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(n - i), &c);
-		enum class is = k > 0 ? class_of(c) : BETWEEN;
-		if (is == MARK && was != BETWEEN) {
+		enum fold_class is = k > 0 ? fold_class_of(c) : FOLD_BETWEEN;
+		is = is == FOLD_UNCASED ? FOLD_LOWER : is;
+		if (is == FOLD_MARK && was != FOLD_BETWEEN) {
 			i += (size_t)k;
 			continue;
 		}
-		if (is == BETWEEN || is == MARK || (was != BETWEEN && (was == DIGIT) != (is == DIGIT)))
+		if (is == FOLD_BETWEEN || is == FOLD_MARK || (was != FOLD_BETWEEN && (was == FOLD_DIGIT) != (is == FOLD_DIGIT)))
 			return i;
-		if (is == UPPER && was == LOWER)
+		if (is == FOLD_UPPER && was == FOLD_LOWER)
 			return i;
-		bool plural = s[i] == 's' && (i + 1 == n || class_of((uint8_t)s[i + 1] & 0x7f) != LOWER);
-		if (is == LOWER && was == UPPER && capitals > 1 && !plural)
+		bool plural = s[i] == 's' && (i + 1 == n || fold_class_of(s[i + 1] & 0x7f) != FOLD_LOWER);
+		if (is == FOLD_LOWER && was == FOLD_UPPER && capitals > 1 && !plural)
 			return last;
-		capitals = is == UPPER ? capitals + 1 : capitals;
+		capitals = is == FOLD_UPPER ? capitals + 1 : capitals;
 		last = i;
 		was = is;
 		i += (size_t)k;
@@ -282,7 +218,7 @@ static void look_up(const struct path_words *p, unsigned from, unsigned to, unsi
 		memcpy(name + len, p->text + w->at, w->len);
 		len += w->len;
 	}
-	for (unsigned at = hash_of(name, len) & field_names_mask; field_names[at].words; at = (at + 1) & field_names_mask) {
+	for (unsigned at = fold_hash(name, len) & field_names_mask; field_names[at].words; at = (at + 1) & field_names_mask) {
 		const struct field_name *n = &field_names[at];
 		if (strncmp(n->words, name, len) != 0 || n->words[len] || !fits(p, n, from, to, seen))
 			continue;
