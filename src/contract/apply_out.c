@@ -14,6 +14,7 @@ void apply_out_init(struct apply_out *o, size_t max_bytes)
 	arena_init(&o->arena, 0);
 	buf_init(&o->scratch->text, 0);
 	buf_init(&o->scratch->made, 0);
+	buf_init(&o->scratch->named, 0);
 	buf_init(&o->scratch->path, 0);
 }
 
@@ -37,6 +38,7 @@ void apply_out_release(struct apply_out *o)
 	if (sc) {
 		buf_wipe(&sc->text);
 		buf_wipe(&sc->made);
+		buf_wipe(&sc->named);
 		buf_release(&sc->path);
 		free(sc->seen);
 		free(sc->done);

@@ -213,6 +213,38 @@ static void dressed_numbers(void **state)
 	check_rows(&(struct row){"{round: 1}", "4111111111111111.5", ""}, 1);
 }
 
+/* The name of a place says what its numbers are; the weak kinds need no word in the text there. */
+static void names_of_places(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path, *json, *want;	/* of the properties */
+	} rows[] = {
+		{"telefon", "{\"telefon\":\"491511234567\"}", "{\"telefon\":\"[PHONE]\"}"},
+		{"telefon", "{\"telefon\":491511234567}", "{}"},
+		{"telefon", "{\"telefon\":\"ring 491511234567 or a@b.io\"}", "{\"telefon\":\"ring [PHONE] or [EMAIL]\"}"},
+		{"telefon", "{\"telefon\":\"none\"}", "{\"telefon\":\"none\"}"}, {"telefon", "{\"telefon\":7}", "{\"telefon\":7}"},
+		{"telefon", "{\"telefon\":\"\"}", "{\"telefon\":\"\"}"},
+		{"seats", "{\"seats\":\"491511234567\"}", "{\"seats\":\"491511234567\"}"},
+		{"seats", "{\"seats\":491511234567}", "{\"seats\":491511234567}"},
+		{"user.phones[]", "{\"user\":{\"phones\":[\"5552345678\",\"x\"]}}", "{\"user\":{\"phones\":[\"[PHONE]\",\"x\"]}}"},
+		{"bsn", "{\"bsn\":\"111222333\"}", "{\"bsn\":\"[NL_BSN]\"}"}, {"n", "{\"n\":\"111222333\"}", "{\"n\":\"111222333\"}"},
+		{"geburtsdatum", "{\"geburtsdatum\":\"1980-12-31\"}", "{\"geburtsdatum\":\"[DOB]\"}"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char body[256], in[512], want[512];
+		struct run r;
+		snprintf(body, sizeof body, "events: [e]\nfields:\n  properties.%s: keep\n", rows[i].path);
+		snprintf(in, sizeof in, "{\"event\":\"e\",\"properties\":%s}", rows[i].json);
+		snprintf(want, sizeof want, "{\"event\":\"e\",\"properties\":%s}", rows[i].want);
+		run_init(&r, body, FLOW_OPEN);
+		for (int again = 0; again < 2; again++)	/* what was remembered of it */
+			if (strcmp(one(&r, OBJECT_EVENT, in), want) != 0)
+				fail_msg("row %zu: %s of %s", i, one(&r, OBJECT_EVENT, in), rows[i].json);
+		run_release(&r);
+	}
+}
+
 /* What is kept is kept byte for byte, whatever a parser would make of it. */
 static void kept_bytes(void **state)
 {
@@ -559,7 +591,7 @@ static void explaining(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(actions),   cmocka_unit_test(dressed_numbers), cmocka_unit_test(kept_bytes), cmocka_unit_test(duplicates), cmocka_unit_test(slots),
+		cmocka_unit_test(actions),   cmocka_unit_test(dressed_numbers), cmocka_unit_test(names_of_places), cmocka_unit_test(kept_bytes), cmocka_unit_test(duplicates), cmocka_unit_test(slots),
 		cmocka_unit_test(kinds),     cmocka_unit_test(minting),	   cmocka_unit_test(limits),	 cmocka_unit_test(restricting),
 		cmocka_unit_test(within),    cmocka_unit_test(explaining), cmocka_unit_test(repeats),
 	};

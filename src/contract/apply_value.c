@@ -108,6 +108,30 @@ static void text_add(struct walk *w, const char *text, size_t n)
 		json_escape(w->b, text, n);
 }
 
+/* detect_scan; where the place gives numbers their meaning, its words stand before the text. */
+static size_t look_for(struct walk *w, const struct act *a, struct span text, uint64_t types, struct detect_hit *hits, size_t max)
+{
+	struct buf *b = &w->sc->named;
+	const size_t head = a->context.len;
+	size_t n = 0;
+	if (!head)
+		return detect_scan(text.at, text.len, types, hits, max);
+	buf_reset(b);
+	buf_add(b, a->context.at, head);
+	buf_add(b, text.at, text.len);
+	must(pad(b));	/* it has no ceiling */
+	size_t found = detect_scan((const char *)b->data, b->len, types, hits, max);
+	for (size_t i = 0; i < found; i++) {
+		struct detect_hit h = hits[i];
+		if (h.end <= head)
+			continue;	/* of the words alone */
+		h.start = h.start < head ? 0 : h.start - (uint32_t)head;
+		h.end -= (uint32_t)head;
+		hits[n++] = h;
+	}
+	return n;
+}
+
 static void redacted_out(struct walk *w, struct span text, size_t cut, const struct detect_hit *hits, size_t n)
 {
 	struct buf *b = w->b;
@@ -134,7 +158,7 @@ static enum result text_out(struct walk *w, const struct act *a, struct span tex
 	size_t cut = first_points(text, a->max), n = 0;
 	uint64_t types = types_of(w, a);
 	if (types)
-		n = detect_scan(text.at, text.len, types, hits, HITS);
+		n = look_for(w, a, text, types, hits, HITS);
 	bool hit = n > 0 && hits[0].start < cut;
 	if (!hit && cut == text.len && raw)
 		return raw_out(w, raw);
@@ -157,10 +181,10 @@ static enum result made_out(struct walk *w, const struct act *a, const struct va
 
 /* ---- numbers --------------------------------------------------------------------------------------------------------- */
 
-static bool lexeme_clean(struct walk *w, uint64_t types, struct span lexeme)
+static bool lexeme_clean(struct walk *w, const struct act *a, uint64_t types, struct span lexeme)
 {
 	struct detect_hit hits[4];
-	size_t n = detect_maybe(lexeme.at, lexeme.len) ? detect_scan(lexeme.at, lexeme.len, types, hits, 4) : 0;
+	size_t n = a->context.len || detect_maybe(lexeme.at, lexeme.len) ? look_for(w, a, lexeme, types, hits, 4) : 0;
 	for (size_t i = 0; i < n; i++) {
 		w->found |= DETECT_BIT(hits[i].type);
 		w->out->found[hits[i].type]++;
@@ -179,7 +203,7 @@ static bool number_clean(struct walk *w, const struct act *a, struct span lexeme
 	size_t whole = 0;
 	if (!types)
 		return true;
-	if (!lexeme_clean(w, types, lexeme))
+	if (!lexeme_clean(w, a, types, lexeme))
 		return false;
 	bool negative = lexeme.len && lexeme.at[0] == '-';
 	while (whole < lexeme.len && (lexeme.at[whole] == '-' || (lexeme.at[whole] >= '0' && lexeme.at[whole] <= '9')))
@@ -191,14 +215,14 @@ static bool number_clean(struct walk *w, const struct act *a, struct span lexeme
 		size_t n = whole - negative;
 		if (n <= 40) {
 			memcpy(head, lexeme.at + negative, n);
-			if (!lexeme_clean(w, types, (struct span){head, n}))
+			if (!lexeme_clean(w, a, types, (struct span){head, n}))
 				return false;
 		}
 	}
 	if (!memchr(lexeme.at, 'e', lexeme.len) && !memchr(lexeme.at, 'E', lexeme.len))
 		return true;
 	buf_reset(m);
-	return !number_round(lexeme, 0, m) || m->len > 40 || !pad(m) || lexeme_clean(w, types, (struct span){(const char *)m->data, m->len});
+	return !number_round(lexeme, 0, m) || m->len > 40 || !pad(m) || lexeme_clean(w, a, types, (struct span){(const char *)m->data, m->len});
 }
 
 /* ---- pseudonyms -------------------------------------------------------------------------------------------------------- */
@@ -527,7 +551,7 @@ bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t le
 	struct said *m = said_at(w->sc, a, at, len, &head, &tail);
 	if (said_is(w->sc, m, a, at, len, head, tail))
 		return m->result == R_KEPT;
-	if ((a->detect & DETECT_BIT(DETECT_NAME) && quotes) || detect_maybe(at + quotes, len - 2 * quotes))
+	if (a->context.len || (a->detect & DETECT_BIT(DETECT_NAME) && quotes) || detect_maybe(at + quotes, len - 2 * quotes))
 		return false;
 	*m = (struct said){.request = w->sc->request, .act = a, .at = at, .head = head, .tail = tail, .len = len, .result = R_KEPT};
 	return true;

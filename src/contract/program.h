@@ -11,6 +11,9 @@
 #include "contract/contract.h"
 #include "json/json.h"
 
+/* Bytes of a name that still count as words before its value. */
+enum { CONTEXT_MAX = 64 };
+
 enum attribute_id { ATTR_NONE, ATTR_JURISDICTION, ATTR_MINOR, ATTR_BUSINESS };
 
 /* What happens to a scalar at a place. */
@@ -24,6 +27,7 @@ struct act {
 	unsigned rank;			/* SLOT_ID: place in the table, for the choice of the subject */
 	int leaf;			/* number, -1: nothing leaves here */
 	uint64_t detect;		/* DETECT_* bits that the detectors look for in the result */
+	struct span context;		/* words that stand before a text for the detectors ("telefono phone: "); empty: none */
 	bool repeats;			/* what it makes of a value depends on the value alone, and is worth remembering */
 	int64_t max;
 };
@@ -183,6 +187,7 @@ struct scratch {
 	uint32_t nodes;
 	struct buf text;	/* unescaped */
 	struct buf made;	/* result of an action */
+	struct buf named;	/* a text behind its act's context */
 	struct memo memo[MEMOS];
 	struct said said[SAIDS];
 	struct member members[LINK_IDS_MAX];

@@ -258,6 +258,21 @@ const char *detect_field(const char *path, size_t n, unsigned seen)
 	return best.row ? best.row->category : NULL;
 }
 
+const char *detect_field_word(const char *category)
+{
+	static const struct {
+		const char *category, *word;
+	} rows[] = {
+		{"user.contact.phone_number", "phone"}, {"user.contact.fax_number", "fax"}, {"user.financial.credit_card", "card"},
+		{"user.demographic.date_of_birth", "dob"}, {"user.government_id", ""}, {"user.health_and_medical.record_id", ""},
+		{"user.health_and_medical.insurance_beneficiary_id", ""}, {"user.device.device_id", ""},
+	};
+	for (size_t i = 0; category && i < sizeof rows / sizeof *rows; i++)
+		if (detect_category_in(category, rows[i].category))
+			return rows[i].word;
+	return NULL;
+}
+
 bool detect_category_in(const char *category, const char *of)
 {
 	size_t n = strlen(of);

@@ -24,6 +24,12 @@ enum {
  */
 const char *detect_field(const char *path, size_t n, unsigned seen);
 
+/*
+ * A word that gives a number of this category its meaning to the weak detectors ("phone"), "" where the name's own words are
+ * what gives it ("bsn"), NULL where a name says nothing to them.
+ */
+const char *detect_field_word(const char *category);
+
 /* Is `category` the same as `of` or under it? */
 bool detect_category_in(const char *category, const char *of);
 

@@ -46,6 +46,19 @@ static void check(const struct row *v, size_t n)
 			fail_msg("%s: %s, not %s", v[i].path, of(v[i].path, v[i].seen), v[i].category);
 }
 
+static void word_before_a_number(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {{"telefon", "phone"}, {"user.handynummer", "phone"}, {"fax_no", "fax"}, {"geburtsdatum", "dob"},
+					      {"card_number", "card"}, {"bsn", ""}, {"email", NULL}, {"seats", NULL}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *got = detect_field_word(detect_field(rows[i][0], strlen(rows[i][0]), 0));
+		if (!got != !rows[i][1] || (got && strcmp(got, rows[i][1]) != 0))
+			fail_msg("%s: %s", rows[i][0], got ? got : "nothing");
+	}
+	assert_null(detect_field_word(NULL));
+}
+
 static void words(void **state)
 {
 	static const struct row rows[] = {
@@ -176,7 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_names),
-		cmocka_unit_test(examples), cmocka_unit_test(words), cmocka_unit_test(parents), cmocka_unit_test(values),
+		cmocka_unit_test(examples), cmocka_unit_test(words), cmocka_unit_test(word_before_a_number), cmocka_unit_test(parents), cmocka_unit_test(values),
 		cmocka_unit_test(long_ones),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL), all = (int)(sizeof tests / sizeof *tests);

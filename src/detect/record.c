@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "detect/fields.h"
 #include "json/json.h"
 
 void detect_record_init(struct detect_record *r)
@@ -43,6 +44,21 @@ static size_t scan(struct detect_record *r, const char *t, size_t n, uint64_t ty
 		r->room = detect_room_new(r->rules);
 	return r->rules ? detect_scan_with(r->rules, r->room, t, n, types, r->hits, r->hits_cap)
 			: detect_scan(t, n, types, r->hits, r->hits_cap);
+}
+
+/* A name as words before its value: "handynummer: phone: ". */
+static void add_name(struct buf *b, const char *name, size_t n)
+{
+	enum { NAME_BYTES = 64 };
+	if (n == 0 || n > NAME_BYTES)
+		return;
+	const char *word = detect_field_word(detect_field(name, n, 0));
+	buf_add(b, name, n);
+	buf_adds(b, ": ");
+	if (word && *word) {
+		buf_adds(b, word);
+		buf_adds(b, ": ");
+	}
 }
 
 static const char *string_end(const char *p)	/* of checked JSON, p behind the quote: the closing one */
@@ -115,10 +131,8 @@ static void walk_scalar(struct walk *w, const char *raw, size_t n, bool with_key
 {
 	struct buf *b = &w->r->text;
 	buf_reset(b);
-	if (with_key && w->key_len && w->key_len <= 64) {
-		buf_add(b, w->r->keys.data + w->key_at, w->key_len);
-		buf_adds(b, ": ");
-	}
+	if (with_key)
+		add_name(b, (const char *)w->r->keys.data + w->key_at, w->key_len);
 	size_t head = b->len;
 	must(buf_reserve(b, n + JSON_PAD));
 	b->len += json_unescape_lossy(raw, n, (char *)b->data + head);
@@ -239,11 +253,9 @@ void detect_record_value(struct detect_record *r, const char *name, size_t name_
 	buf_reset(b);
 	buf_reset(&r->pointer);
 	buf_add(&r->pointer, "", 0);
-	if (name_len && name_len <= 64) {
-		buf_add(b, name, name_len);
-		buf_adds(b, ": ");
+	add_name(b, name, name_len);
+	if (name_len && name_len <= 64)
 		push_name(&r->pointer, name, name_len);
-	}
 	size_t head = b->len;
 	must(buf_reserve(b, n + JSON_PAD));
 	memcpy(b->data + head, text + at, n);

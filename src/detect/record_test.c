@@ -43,6 +43,8 @@ static void places(void **state)
 		{"{\"15552345678\":\"x@y.de\"}", "/[KEY]=email<x@y.de>", true},
 		{"{\"phone\":15552345678}", "/phone=phone<15552345678>", true},
 		{"{\"home_phone\":\"030 1234567\"}", "/home_phone=phone<030 1234567>", true},
+		{"{\"telefon\":\"491511234567\",\"n\":\"491511234567\"}", "/telefon=phone<491511234567>", true},
+		{"{\"geburtsdatum\":\"1980-12-31\",\"n\":\"1980-12-31\"}", "/geburtsdatum=dob<1980-12-31>", true},
 		{"{\"phones\":{\"cell\":[5552345678]}}", "/phones/cell/0=phone<5552345678>", true},
 		{"{\"pan\":4111111111111111,\"n\":4111111111111112}", "/pan=card<4111111111111111>", true},
 		{"{\"app_version\":\"1.2.3.4\",\"ip\":\"1.2.3.4\"}", "/ip=ipv4<1.2.3.4>", true},
