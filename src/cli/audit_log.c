@@ -21,8 +21,8 @@ enum { ENTRY_FILE_MAX = TLOG_ENTRY_MAX, TRIES = 5 };
 
 void audit_place_release(struct audit_place *p)
 {
-	int fds[] = {p->tlog, p->open, p->day};
-	for (size_t i = 0; i < 3; i++)
+	int fds[] = {p->tlog, p->open, p->day, p->dict};
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	free(p->dir);
@@ -75,7 +75,7 @@ static void open_optional(const char *dir, const char *name, int *out)
 
 int audit_place_open(const struct args *a, struct audit_place *p, struct err *err)
 {
-	*p = (struct audit_place){.tlog = -1, .open = -1, .day = -1};
+	*p = (struct audit_place){.tlog = -1, .open = -1, .day = -1, .dict = -1};
 	const char *log = a->value[AUDIT_LOG], *key = a->value[AUDIT_KEY];
 	if (crypt_init(err) < 0)
 		return -1;
@@ -85,6 +85,7 @@ int audit_place_open(const struct args *a, struct audit_place *p, struct err *er
 		return -1;
 	open_optional(p->dir, "state/ledger/open", &p->open);
 	open_optional(p->dir, "state/ledger/day", &p->day);
+	open_optional(p->dir, "state/ledger/dict", &p->dict);
 	return open_below(p->dir, "state/tlog", &p->tlog, err);
 }
 
@@ -357,7 +358,7 @@ static int read_checkpoint(const struct audit_place *p, struct buf *out, struct 
 static int check_once(const struct audit_place *p, struct judged *v, bool *moved, struct err *err)
 {
 	struct buf before, after;
-	struct notary_files f = {.io = &fio_os, .tlog = p->tlog, .open = p->open, .day = p->day, .key = p->key};
+	struct notary_files f = {.io = &fio_os, .tlog = p->tlog, .open = p->open, .day = p->day, .dict = p->dict, .key = p->key};
 	json_t *events = NULL;
 	buf_init(&before, 0);
 	buf_init(&after, 0);

@@ -15,7 +15,7 @@ enum {
 /* A Weir folder's log (--dir), or a copy of one (--log), and its key (--key). */
 struct audit_place {
 	char *dir;		/* the Weir folder; NULL: a copy of a log */
-	int tlog, open, day;
+	int tlog, open, day, dict;
 	struct tlog_key key;
 };
 int audit_place_open(const struct args *a, struct audit_place *p, struct err *err) __attribute__((warn_unused_result));

@@ -152,7 +152,7 @@ static void ignore_damage(void *arg, const struct tlog_damage *d)
 static uint64_t logged_to(int folder)
 {
 	uint8_t pk[KEY_FILE_BYTES_MAX];
-	struct notary_files f = {.io = &fio_os, .open = -1, .day = -1};
+	struct notary_files f = {.io = &fio_os, .open = -1, .day = -1, .dict = -1};
 	struct notary_checked found = {0};
 	struct err none;
 	int keys = openat(folder, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -19,6 +19,7 @@ struct notary {
 	uint64_t days;			/* day files that have a leaf */
 	uint64_t people;		/* decisions about them that have one */
 	uint64_t erasures;		/* of ledger_stats, when days were last compared */
+	bool dict_due;			/* what was said of the dictionary no longer holds: somebody was erased since */
 	uint64_t event;			/* the highest number of an event in the log */
 };
 
@@ -34,11 +35,6 @@ void notary_key(const uint8_t public_key[static 32], struct tlog_key *out)
 
 /* ---- where we are, from the log itself ------------------------------------------------------------------------------ */
 
-struct found {
-	struct notary *n;
-	bool batch, day, event, people;
-};
-
 static uint64_t number(const json_t *j, const char *name)
 {
 	json_int_t v = json_integer_value(json_object_get(j, name));
@@ -52,11 +48,28 @@ static bool is_leaf(struct span entry, const char *kind)
 	return entry.len > (size_t)n && memcmp(entry.at, head, (size_t)n) == 0;
 }
 
+struct found {
+	struct notary *n;
+	bool batch, day, event, people, dict;
+};
+
+/* Was the dictionary's root logged behind the newest erasure? */
+static void look_for_dict(struct found *f, struct span entry)
+{
+	static const char erase[] = "\"do\":\"erase\"";
+	bool erased = is_leaf(entry, "people") && memmem(entry.at, entry.len, erase, sizeof erase - 1);
+	if (f->dict || (!erased && !is_leaf(entry, "day") && !is_leaf(entry, "state")))
+		return;
+	f->dict = true;
+	f->n->dict_due = erased;
+}
+
 /* The newest of each kind; earlier ones aren't parsed. */
 static bool look_back(void *arg, uint64_t index, struct span entry)
 {
 	struct found *f = arg;
 	(void)index;
+	look_for_dict(f, entry);
 	const struct {
 		const char *kind, *member;
 		bool *found;
@@ -244,6 +257,7 @@ static int log_decision(struct notary *n, const struct ledger_decision *d, int64
 			"\"sha256\":\"%s\"}", at, d->what, n->people + 1, d->identifiers, d->forced ? "true" : "false", hex);
 	int r = add(n, &leaf, &index, err);
 	n->people += r == 0;
+	n->dict_due |= r == 0 && strcmp(d->what, "erase") == 0;
 	buf_release(&leaf);
 	return r;
 }
@@ -270,7 +284,7 @@ int notary_people(struct notary *n, const struct ledger *l, int64_t at, struct e
 struct days {
 	struct day_seen {
 		struct ledger_day d;
-		bool again;	/* it has a leaf, of what it was */
+		uint64_t number;	/* it has a leaf, of what it was; 0: it has none */
 	} *v;
 	size_t n, found;	/* found: have a leaf; of which the last is what counts */
 };
@@ -282,16 +296,27 @@ static void note_day(void *arg, const struct ledger_day *d)
 	s->v[s->n++] = (struct day_seen){.d = *d};
 }
 
-static void day_leaf(const struct ledger_day *d, int64_t at, uint64_t days, uint64_t people, struct buf *leaf)
+static void hex_of(const void *p, size_t n, char out[static 65])
 {
 	uint8_t sha[32];
-	char hex[65], root[65], day[11];
-	crypt_sha256(d->bytes, d->n, sha);
-	hex_encode(sha, 32, hex);
+	crypt_sha256(p, n, sha);
+	hex_encode(sha, sizeof sha, out);
+}
+
+static void day_leaf(const struct notary *n, struct ledger *l, const struct day_seen *x, int64_t at, struct buf *leaf)
+{
+	const struct ledger_day *d = &x->d;
+	uint8_t dict[32];
+	char hex[65], head[65], root[65], keys[65], day[11];
+	hex_of(d->bytes, d->n, hex);
+	hex_of(d->bytes, d->head_n, head);
 	hex_encode(d->root, 32, root);
+	ledger_dict_root(l, d->subjects, dict);
+	hex_encode(dict, 32, keys);
 	clock_format_day(d->day * DAY_SECONDS, day);
-	buf_addf(leaf, "{\"weir\":\"day\",\"at\":%" PRId64 ",\"day\":\"%s\",\"generation\":%" PRIu32 ",\"days\":%" PRIu64 ",\"people\":%" PRIu64 ",\"bytes\":%zu,"
-		       "\"root\":\"%s\",\"sha256\":\"%s\"}", at, day, d->generation, days, people, d->n, root, hex);
+	buf_addf(leaf, "{\"weir\":\"day\",\"at\":%" PRId64 ",\"day\":\"%s\",\"generation\":%" PRIu32 ",\"number\":%" PRIu64 ",\"days\":%" PRIu64
+		       ",\"people\":%" PRIu64 ",\"bytes\":%zu,\"root\":\"%s\",\"head\":\"%s\",\"subjects\":%" PRIu32 ",\"dict\":\"%s\",\"sha256\":\"%s\"}",
+		 at, day, d->generation, x->number ? x->number : n->days + 1, n->days + !x->number, n->people, d->n, root, head, d->subjects, keys, hex);
 }
 
 /* Takes those out whose newest leaf says what they are. */
@@ -309,12 +334,12 @@ static bool strike_day(void *arg, uint64_t index, struct span entry)
 		char own[11];
 		struct day_seen *x = &s->v[i];
 		clock_format_day(x->d.day * DAY_SECONDS, own);
-		if (x->again || strcmp(own, day) != 0 || x->d.generation != number(j, "generation"))
+		if (x->number || strcmp(own, day) != 0 || x->d.generation != number(j, "generation"))
 			continue;
 		if (memcmp(root, x->d.root, sizeof root) == 0) {
 			*x = s->v[--s->n];
 		} else {
-			x->again = true;
+			x->number = number(j, "number");
 			s->found++;
 		}
 		break;
@@ -331,7 +356,7 @@ static int by_day(const void *a, const void *b)
 	return x->generation < y->generation ? -1 : x->generation > y->generation;
 }
 
-static int log_days(struct notary *n, const struct ledger *l, struct days *s, int64_t at, struct err *err)
+static int log_days(struct notary *n, struct ledger *l, struct days *s, int64_t at, struct err *err)
 {
 	struct buf leaf;
 	uint64_t index;
@@ -340,15 +365,16 @@ static int log_days(struct notary *n, const struct ledger *l, struct days *s, in
 		qsort(s->v, s->n, sizeof *s->v, by_day);
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		buf_init(&leaf, LEAF_MAX);
-		day_leaf(&s->v[i].d, at, n->days + !s->v[i].again, n->people, &leaf);
+		day_leaf(n, l, &s->v[i], at, &leaf);
 		r = ledger_faulted(l) ? err_set(err, ERR_AGAIN, "a closed day can't be read") : add(n, &leaf, &index, err);
-		n->days += r == 0 && !s->v[i].again;
+		n->days += r == 0 && !s->v[i].number;
+		n->dict_due &= r < 0 || s->v[i].number;
 		buf_release(&leaf);
 	}
 	return r;
 }
 
-int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err *err)
+int notary_days(struct notary *n, struct ledger *l, int64_t at, struct err *err)
 {
 	struct days s = {0};
 	int r = 0;
@@ -361,8 +387,28 @@ int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err
 		r = log_days(n, l, &s, at, err);
 	if (r == 0)
 		n->erasures = erasures;
+	if (r == 0 && n->dict_due)
+		r = notary_state(n, l, at, err);
 	free(s.v);
 	return r < 0 ? -1 : (int)(tlog_size(n->log) - before);
+}
+
+int notary_state(struct notary *n, struct ledger *l, int64_t at, struct err *err)
+{
+	struct buf leaf;
+	uint8_t dict[32];
+	char hex[65];
+	uint64_t index;
+	uint32_t subjects = ledger_subjects_stored(l);
+	ledger_dict_root(l, subjects, dict);
+	hex_encode(dict, 32, hex);
+	buf_init(&leaf, LEAF_MAX);
+	buf_addf(&leaf, "{\"weir\":\"state\",\"at\":%" PRId64 ",\"days\":%" PRIu64 ",\"people\":%" PRIu64 ",\"subjects\":%" PRIu32 ",\"dict\":\"%s\"}", at,
+		 n->days, n->people, subjects, hex);
+	int r = ledger_faulted(l) ? err_set(err, ERR_AGAIN, "the dictionary can't be read") : add(n, &leaf, &index, err);
+	n->dict_due &= r < 0;
+	buf_release(&leaf);
+	return r;
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------- */

@@ -8,14 +8,19 @@
  *   {"weir":"batch","at":S,"from":N,"to":N,"frames":N,"lost":N,"root":HEX}
  *       frames of state/ledger/open with these numbers: an RFC 6962 tree of (u64 number, u8 type, body), little-endian.
  *       lost: stretches that can't be read
- *   {"weir":"day","at":S,"day":"2026-01-15","generation":N,"days":N,"people":N,"bytes":N,"root":HEX,"sha256":HEX}
- *       a closed day of the ledger: its file, and the root over its containers.  days: how many files were in the log
+ *   {"weir":"day","at":S,"day":"2026-01-15","generation":N,"number":N,"days":N,"people":N,"bytes":N,"root":HEX,"head":HEX,
+ *    "subjects":N,"dict":HEX,"sha256":HEX}
+ *       a closed day of the ledger: its file, the root over its containers, the hash of its beginning, which says what they are
+ *       about, and the root over the dictionary's first so many keys.  number: its own; days: how many files were in the log
  *       with it, by which a file without a leaf (a crash between the two) or a leaf without a file is noticed.  A day that was
  *       written again without somebody who was erased has another leaf, behind the erasure's.  people: decisions about them that
  *       were in the log before it
  *   {"weir":"people","at":S,"do":"erase","number":N,"identifiers":N,"forced":false,"sha256":HEX}
  *       a decision about people (restrict, release, erase): sha256 over its record with a random id (ledger_decisions).  number:
  *       how many there are with it
+ *
+ *   {"weir":"state","at":S,"days":N,"people":N,"subjects":N,"dict":HEX}
+ *       how much of that there is, and the dictionary: behind an erasure, which changes its root, and where somebody wants proof
  *
  * Where the next batch begins, and which days and events are in, is read from the log itself.  One thread.
  */
@@ -49,7 +54,9 @@ void notary_close(struct notary **n);
 /* A leaf for what came to open/ since the last, if anything did.  Leaves added, or -1. */
 int notary_batch(struct notary *n, int64_t at, struct err *err) NOTARY_CHECKED;
 /* A leaf for each closed day that has none, or has become another one since by an erasure.  ERR_CORRUPT: a day's file is gone.  Leaves added, or -1. */
-int notary_days(struct notary *n, const struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
+int notary_days(struct notary *n, struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
+/* Everything of the ledger that is closed is in the log now. */
+int notary_state(struct notary *n, struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
 /* A leaf for each decision about people that has none.  Leaves added, or -1. */
 int notary_people(struct notary *n, const struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
 /*
@@ -69,7 +76,7 @@ int notary_event_leaf(const json_t *event, struct buf *leaf, struct err *err) NO
 struct notary_files {
 	const struct fio *io;
 	int tlog;
-	int open, day;		/* state/ledger/open, state/ledger/day; -1: the log alone */
+	int open, day, dict;	/* of state/ledger; -1: the log alone */
 	const json_t *events;	/* of audit-events, all of them; NULL: not looked at */
 	struct tlog_key key;
 };

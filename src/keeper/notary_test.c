@@ -188,8 +188,8 @@ static void every_day_file_has_its_leaf(void **state)
 	start(p);
 	assert_int_equal(days(p, &err), 0);
 	char *last = leaf(p, notary_size(p->n) - 1), *before = leaf(p, notary_size(p->n) - 2);
-	assert_non_null(strstr(before, "\"day\":\"1970-01-02\",\"generation\":2,\"days\":3,"));
-	assert_non_null(strstr(last, "\"day\":\"1970-01-04\",\"generation\":1,\"days\":4,"));
+	assert_non_null(strstr(before, "\"day\":\"1970-01-02\",\"generation\":2,\"number\":3,\"days\":3,"));
+	assert_non_null(strstr(last, "\"day\":\"1970-01-04\",\"generation\":1,\"number\":4,\"days\":4,"));
 	free(last);
 	free(before);
 	stop(p);
@@ -199,6 +199,73 @@ static void every_day_file_has_its_leaf(void **state)
 	start(p);
 	assert_int_equal(days(p, &err), -1);
 	assert_int_equal(err.code, ERR_CORRUPT);
+}
+
+static void keys_root(const struct place *p, uint32_t n, char hex[static 65])
+{
+	struct err err;
+	uint8_t root[32];
+	int dict = make_dir(p, "ledger/dict");
+	if (ledger_keys_root(&fio_os, dict, n, root, &err) < 0)
+		fail_msg("%s", err.msg);
+	close(dict);
+	hex_encode(root, sizeof root, hex);
+}
+
+static void expect_leaf(struct place *p, uint64_t index, const char *begin, const char *end)
+{
+	char *s = leaf(p, index);
+	if (strncmp(s, begin, strlen(begin)) != 0 || !strstr(s, end))
+		fail_msg("%s", s);
+	free(s);
+}
+
+static void erase_one(struct place *p, const char *who, const char *id)
+{
+	struct err err;
+	json_t *q = json_pack("{s:s, s:s, s:s, s:s, s:b}", "do", "subject-erase", "id", who, "record", id, "why", "asked", "force", 1);
+	json_t *a = json_object();
+	if (keeper_people(p->copier, p->l, p->subject, q, "ann", a, &err) < 0)
+		fail_msg("%s", err.msg);
+	json_decref(q);
+	json_decref(a);
+}
+
+/* Each day says which identifiers there were; an erasure changes that, and so a leaf behind it says it anew. */
+static void the_dictionary_is_in_the_log(void **state)
+{
+	struct place *p = *state;
+	struct err err;
+	char root[65], before[65], end[200];
+	for (int i = 1; i <= 100; i++)
+		record(p, i, DAY);
+	assert_int_equal(ledger_close_days(p->l, 2, &err), 1);
+	assert_int_equal(days(p, &err), 1);
+	keys_root(p, 100, before);
+	snprintf(end, sizeof end, "\"subjects\":100,\"dict\":\"%s\",\"sha256\":", before);
+	expect_leaf(p, 0, "{\"weir\":\"day\",\"at\":1000,\"day\":\"1970-01-02\",\"generation\":1,\"number\":1,\"days\":1,\"people\":0,", end);
+	erase_one(p, "person7", "0000000000000000000000000000abcd");
+	keys_root(p, 100, root);
+	assert_string_not_equal(root, before);
+	assert_int_equal(notary_people(p->n, p->l, 1000, &err), 1);
+	stop(p);	/* a crash between the decision's leaf and the others */
+	start(p);
+	assert_int_equal(days(p, &err), 2);	/* the day again, and the state */
+	assert_int_equal(days(p, &err), 0);
+	snprintf(end, sizeof end, "\"number\":1,\"days\":1,\"people\":1,");
+	expect_leaf(p, 2, "{\"weir\":\"day\",\"at\":1000,\"day\":\"1970-01-02\",\"generation\":1,", end);
+	snprintf(end, sizeof end, "\"subjects\":100,\"dict\":\"%s\"", root);
+	expect_leaf(p, 2, "{\"weir\":\"day\",", end);
+	expect_leaf(p, 3, "{\"weir\":\"state\",\"at\":1000,\"days\":1,\"people\":1,", end);
+	erase_one(p, "person9", "0000000000000000000000000000dcba");
+	keys_root(p, 100, root);
+	assert_int_equal(notary_people(p->n, p->l, 1000, &err), 1);
+	assert_int_equal(days(p, &err), 2);	/* and that of the first erasure, which says it all */
+	snprintf(end, sizeof end, "\"subjects\":100,\"dict\":\"%s\"", root);
+	expect_leaf(p, 5, "{\"weir\":\"day\",\"at\":1000,\"day\":\"1970-01-02\",\"generation\":1,\"number\":1,", end);
+	expect_leaf(p, 6, "{\"weir\":\"day\",", end);
+	assert_int_equal(notary_state(p->n, p->l, 2000, &err), 0);
+	expect_leaf(p, notary_size(p->n) - 1, "{\"weir\":\"state\",\"at\":2000,\"days\":2,\"people\":2,", end);
 }
 
 static json_t *event(int seq, char fill)
@@ -279,7 +346,7 @@ static void events_out_of_form_are_refused(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-	const struct CMUnitTest tests[] = {T(frames_are_batched_once), T(every_day_file_has_its_leaf), T(events_keep_their_place),
+	const struct CMUnitTest tests[] = {T(frames_are_batched_once), T(every_day_file_has_its_leaf), T(the_dictionary_is_in_the_log), T(events_keep_their_place),
 					   T(a_shorter_log_is_noticed), T(events_out_of_form_are_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

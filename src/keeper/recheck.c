@@ -38,6 +38,11 @@ struct recheck {
 	struct event_leaf *events;
 	size_t batches_n, days_n, events_n;
 	uint64_t erasures;
+	struct {		/* the newest that the log says of the dictionary */
+		bool known;
+		uint32_t subjects;
+		uint8_t root[32];
+	} dict;
 };
 
 static void damage(struct recheck *c, const char *file, uint64_t from, uint64_t to, const char *why)
@@ -91,10 +96,23 @@ static void note_day(struct recheck *c, uint64_t index, const json_t *j)
 	c->days[c->days_n++] = d;
 }
 
+/* Of a day or a state.  One that was logged later says as much or more, but for a day that was written again. */
+static void note_dict(struct recheck *c, const json_t *j)
+{
+	uint64_t n = number(j, "subjects");
+	if (n > UINT32_MAX || (c->dict.known && n < c->dict.subjects) || !hash(j, "dict", c->dict.root))
+		return;
+	c->dict.known = true;
+	c->dict.subjects = (uint32_t)n;
+}
+
+/* An erasure changes keys: what was said before it no longer holds. */
 static void note_people(struct recheck *c, const json_t *j)
 {
 	const char *done = json_string_value(json_object_get(j, "do"));
-	c->erasures += done && strcmp(done, "erase") == 0;
+	bool erased = done && strcmp(done, "erase") == 0;
+	c->erasures += erased;
+	c->dict.known &= !erased;
 	c->out->people++;
 }
 
@@ -119,6 +137,8 @@ static void each_entry(void *arg, uint64_t index, struct span entry)
 		note_people(c, j);
 	else if (what && strcmp(what, "event") == 0)
 		note_event(c, index, entry);
+	if (what && (strcmp(what, "day") == 0 || strcmp(what, "state") == 0))
+		note_dict(c, j);
 	json_decref(j);
 }
 
@@ -248,6 +268,19 @@ static void check_days(struct recheck *c)
 	}
 }
 
+static void check_dict(struct recheck *c)
+{
+	static const char file[] = "state/ledger/dict/keys";
+	uint8_t root[32];
+	struct err err;
+	if (!c->dict.known)
+		return;
+	if (ledger_keys_root(c->f->io, c->f->dict, c->dict.subjects, root, &err) < 0)
+		damage(c, file, 0, UINT64_MAX, err.msg);
+	else if (memcmp(root, c->dict.root, sizeof root) != 0)
+		damage(c, file, 0, (uint64_t)c->dict.subjects * SUBJECT_BYTES, "not the identifiers that were logged; `weir ledger verify` may say which part");
+}
+
 /* ---- events ------------------------------------------------------------------------------------------------------- */
 
 static int by_index(const void *key, const void *e)
@@ -307,6 +340,8 @@ int notary_check(const struct notary_files *f, void (*each_damage)(void *arg, co
 		r = check_batches(&c, err);
 	if (r == 0 && f->day >= 0)
 		check_days(&c);
+	if (r == 0 && f->dict >= 0)
+		check_dict(&c);
 	if (r == 0 && f->events)
 		check_events(&c);
 	free(c.batches);

@@ -284,6 +284,7 @@ static int walk_all(const uint8_t *p, size_t n, struct combos *combos, struct pa
 	r.bad |= (version < 3 && memcmp(p + 80, zeros, sizeof zeros) != 0) || out->day < -1000000 || out->day > 10000000;
 	if (!r.bad)
 		take_sets(&r, combos, get_u32(p + 24), out);
+	out->head_n = (size_t)(r.at - p);
 	if (!r.bad)
 		take_rest(&r, combos, out);
 	if (!r.bad && version >= 2)

@@ -307,6 +307,7 @@ int dict_forget(struct dict *d, const struct fio *io, int dir, const uint32_t *i
 	}
 	good = good && io->sync(io->ctx, fd) == 0;
 	int r = good ? 0 : err_sys(err, "state/ledger/dict/keys");
+	d->tree = (struct dict_tree){0};
 	if (fd >= 0)
 		io->close(io->ctx, fd);
 	return r;

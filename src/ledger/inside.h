@@ -8,6 +8,7 @@
 #include "adapter/adapter.h"
 #include "ledger/ledger.h"
 #include "ledger/words.h"
+#include "tlog/tlog.h"
 
 /* ---- bits over subject ids: bitsets of 65,536 ids, made when the first is set (set.c) ----------------------------- */
 
@@ -75,6 +76,12 @@ void table_grow(struct table *t, uint64_t (*hash_of)(const void *arg, uint32_t i
 
 /* ---- dictionary (dict.c) ----------------------------------------------------------------------------------------- */
 
+enum { DICT_TREE_LEAF = 64, DICT_TREE_HEIGHTS = 27 };
+struct dict_tree {	/* dict_tree.c: complete leaves so far, and the roots of their complete trees by height */
+	uint32_t leaves;
+	struct tlog_hash stack[DICT_TREE_HEIGHTS];
+};
+
 struct dict {
 	struct fio_view file;	/* dict/keys as it was at the start: file_n keys */
 	uint32_t file_n;
@@ -86,6 +93,7 @@ struct dict {
 	uint32_t synced;	/* in dict/keys, durably */
 	uint32_t crc;		/* of those */
 	struct bits gone;	/* no longer found by their key */
+	struct dict_tree tree;
 };
 enum { DICT_MAX = UINT32_MAX - CHUNK_IDS, DICT_GONE = UINT32_MAX };
 void dict_release(struct dict *d);
@@ -102,6 +110,9 @@ struct dict_claim {
 };
 /* Reads as many keys as the claims need and checks each. */
 int dict_load(struct dict *d, const struct fio *io, int dir, const struct dict_claim *claims, size_t n, struct err *err);
+/* Of its first n keys. */
+void dict_root(struct dict *d, uint32_t n, struct tlog_hash *out);
+void dict_tree_leaf(const uint8_t (*keys)[SUBJECT_BYTES], uint32_t n, struct tlog_hash *out);
 /* The key leads nowhere from now on, in memory; added again it gets another id. */
 void dict_unlink(struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t id);
 /*
@@ -285,6 +296,7 @@ struct part {
 	size_t containers_n;
 	uint32_t dict_n, dict_crc;	/* closed */
 	uint8_t salt[12];	/* to be written */
+	size_t head_n;		/* closed: bytes of the file up to the end of the table of its sets */
 };
 void part_release(struct part *p);
 struct set *part_set(struct part *p, const struct combo *c);	/* open; made when it isn't there; until the next call */

@@ -463,12 +463,25 @@ void ledger_days(const struct ledger *l, void (*each)(void *arg, const struct le
 {
 	for (size_t i = 0; i < l->parts_n; i++) {
 		const struct part *p = l->parts[i];
-		struct ledger_day d = {.day = p->day, .generation = p->generation, .bytes = p->view.p, .n = p->view.n};
+		struct ledger_day d = {.day = p->day, .generation = p->generation, .bytes = p->view.p, .n = p->view.n, .head_n = p->head_n,
+				       .subjects = p->dict_n};
 		if (p->generation == 0)
 			continue;
 		memcpy(d.root, part_root(p), sizeof d.root);
 		each(arg, &d);
 	}
+}
+
+uint32_t ledger_subjects_stored(const struct ledger *l)
+{
+	return l->dict.synced;
+}
+
+void ledger_dict_root(struct ledger *l, uint32_t n, uint8_t root[static 32])
+{
+	struct tlog_hash h;
+	dict_root(&l->dict, n, &h);
+	memcpy(root, h.b, sizeof h.b);
 }
 
 uint64_t ledger_passed(const struct ledger *l)

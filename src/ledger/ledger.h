@@ -77,9 +77,17 @@ struct ledger_day {
 	uint32_t generation;
 	const uint8_t *bytes;	/* as long as the ledger is open */
 	size_t n;
+	size_t head_n;		/* of them: head and table of its sets, which say what its containers are about */
+	uint32_t subjects;	/* of the dictionary then */
 	uint8_t root[32];	/* over its containers */
 };
 void ledger_days(const struct ledger *l, void (*each)(void *arg, const struct ledger_day *d), void *arg);
+/* The dictionary's first n keys, of those that are on disk: root of a tree with 64 keys a leaf (RFC 6962).  What an erasure changed
+ * stays changed for what was before. */
+uint32_t ledger_subjects_stored(const struct ledger *l);
+void ledger_dict_root(struct ledger *l, uint32_t n, uint8_t root[static 32]);
+/* The same of dict/keys itself, with no ledger open.  ERR_CORRUPT: it holds fewer. */
+int ledger_keys_root(const struct fio *io, int dict, uint32_t n, uint8_t root[static 32], struct err *err) LEDGER_CHECKED;
 /* Something that was mapped can't be read: what was just read isn't right, and the next call says which file. */
 bool ledger_faulted(const struct ledger *l);
 /* Frames of open/ up to this number are in closed days: log_release. */

@@ -273,9 +273,34 @@ static void test_the_dictionary_finds_each_key(void **state)
 	free(keys);
 }
 
+/* Of any number of its keys, in any order, as the tree over the whole has it. */
+static void test_the_dictionary_has_its_root(void **state)
+{
+	enum { N = 64 * 21 + 5 };
+	struct dict d = {0};
+	static uint8_t keys[N][SUBJECT_BYTES];
+	struct tlog_hash leaves[N / 64 + 1], want, got;
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		put_u64(keys[i], pick(UINT64_MAX));
+		put_u32(keys[i] + 12, i);
+		assert_int_equal(dict_add(&d, keys[i]), i);
+	}
+	for (uint32_t round = 0; round < 400; round++) {
+		uint32_t n = round < 70 ? round * 20 % (N + 1) : (uint32_t)pick(N + 1), k = 0;
+		for (uint32_t at = 0; at < n; at += 64)
+			tlog_leaf(keys[at], (n - at < 64 ? n - at : 64) * SUBJECT_BYTES, &leaves[k++]);
+		tlog_root_of(leaves, k, &want);
+		dict_root(&d, n, &got);
+		assert_memory_equal(got.b, want.b, sizeof got.b);
+	}
+	dict_release(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_dictionary_has_its_root),
 		cmocka_unit_test(test_kernels_agree),
 		cmocka_unit_test(test_containers_hold_what_was_written),
 		cmocka_unit_test(test_other_spellings_are_refused),
