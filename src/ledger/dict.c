@@ -292,16 +292,18 @@ static uint8_t *own_copy(struct dict *d, uint32_t id)
 	return d->file.mapped ? NULL : (uint8_t *)(uintptr_t)d->file.p + (size_t)id * SUBJECT_BYTES;
 }
 
-int dict_forget(struct dict *d, const struct fio *io, int dir, const uint32_t *ids, size_t n, struct err *err)
+int dict_forget(struct dict *d, const struct fio *io, int dir, const struct leaving *v, size_t n, struct err *err)
 {
 	int fd = io->open(io->ctx, dir, "keys", O_RDWR | O_CLOEXEC, 0);
 	bool good = fd >= 0;
 	for (size_t i = 0; i < n && good; i++) {
-		uint8_t key[SUBJECT_BYTES], *own = own_copy(d, ids[i]);
-		must(ids[i] < d->synced);
-		memcpy(key, dict_key(d, ids[i]), sizeof key);
+		uint8_t key[SUBJECT_BYTES], *own = own_copy(d, v[i].id);
+		must(v[i].id < d->synced);
+		memcpy(key, dict_key(d, v[i].id), sizeof key);
+		if (memcmp(key, v[i].key, sizeof key) != 0)
+			continue;
 		replace(key);
-		good = fio_write_all(io, fd, key, sizeof key, (uint64_t)ids[i] * SUBJECT_BYTES) == 0;
+		good = fio_write_all(io, fd, key, sizeof key, (uint64_t)v[i].id * SUBJECT_BYTES) == 0;
 		if (good && own)
 			memcpy(own, key, sizeof key);
 	}

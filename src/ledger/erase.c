@@ -213,7 +213,8 @@ static void leave(struct ledger *l, const struct erased *e, const uint8_t *ids)
 			continue;
 		dict_unlink(&l->dict, e->keys[i], id);
 		bits_set(&gone, id);
-		l->leaving[l->leaving_n++] = id;
+		l->leaving[l->leaving_n].id = id;
+		memcpy(l->leaving[l->leaving_n++].key, e->keys[i], SUBJECT_BYTES);
 	}
 	leave_open_parts(l, &gone);
 	bits_release(&gone);
@@ -280,7 +281,7 @@ int ledger_finish_erasing(struct ledger *l, struct err *err)
 	if (!l->leaving_n)
 		return 0;
 	for (size_t i = 0; i < l->leaving_n; i++)
-		bits_set(&gone, l->leaving[i]);
+		bits_set(&gone, l->leaving[i].id);
 	int r = rollups_remove(l, err);
 	if (r == 0)
 		r = rewrite_days(l, &gone, err);

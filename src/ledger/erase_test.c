@@ -249,7 +249,8 @@ static void test_a_key_is_replaced_under_its_checksum(void **state)
 	const struct dict_claim claim[2] = {{.n = 100, .who = "a"}, {.n = 1000, .who = "b"}};
 	struct dict_claim good[2];
 	uint8_t key[SUBJECT_BYTES], old[1000][SUBJECT_BYTES];
-	uint32_t ids[1000], id;
+	struct leaving gone[1000];
+	uint32_t id;
 	for (uint32_t i = 0; i < 1000; i++) {
 		crypt_random(old[i], SUBJECT_BYTES);
 		assert_int_equal(dict_add(&d, old[i]), i);
@@ -261,7 +262,6 @@ static void test_a_key_is_replaced_under_its_checksum(void **state)
 		}
 	}
 	for (uint32_t i = 0; i < 1000; i++) {
-		ids[i] = i;
 		if (i % 3)
 			dict_unlink(&d, old[i], i);
 		assert_int_equal(dict_find(&d, old[i], &id), i % 3 == 0);
@@ -269,8 +269,13 @@ static void test_a_key_is_replaced_under_its_checksum(void **state)
 	size_t n = 0;
 	for (uint32_t i = 0; i < 1000; i++)
 		if (i % 3)
-			ids[n++] = i;
-	assert_int_equal(dict_forget(&d, r->place.io, r->l->dict_dir, ids, n, &err), 0);
+			memcpy(gone[n].key, old[i], SUBJECT_BYTES), gone[n++].id = i;
+	assert_int_equal(dict_forget(&d, r->place.io, r->l->dict_dir, gone, n, &err), 0);
+	uint8_t root[32], root_again[32];
+	assert_int_equal(ledger_keys_root(r->place.io, r->l->dict_dir, 1000, root, &err), 0);
+	assert_int_equal(dict_forget(&d, r->place.io, r->l->dict_dir, gone, n, &err), 0);	/* behind a restart */
+	assert_int_equal(ledger_keys_root(r->place.io, r->l->dict_dir, 1000, root_again, &err), 0);
+	assert_memory_equal(root, root_again, sizeof root);
 	if (dict_load(&again, r->place.io, r->l->dict_dir, good, 2, &err) < 0)
 		fail_msg("%s", err.msg);
 	for (uint32_t i = 0; i < 1000; i++) {

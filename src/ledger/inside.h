@@ -117,8 +117,13 @@ void dict_tree_leaf(const uint8_t (*keys)[SUBJECT_BYTES], uint32_t n, struct tlo
 void dict_unlink(struct dict *d, const uint8_t key[static SUBJECT_BYTES], uint32_t id);
 /*
  * Random bytes in the place of the keys that were unlinked, durably: what days say of the dictionary still fits.  ids are synced.
+ * A place that has another key already stays as it is: what was logged of it holds.
  */
-int dict_forget(struct dict *d, const struct fio *io, int dir, const uint32_t *ids, size_t n, struct err *err);
+struct leaving {
+	uint32_t id;
+	uint8_t key[SUBJECT_BYTES];
+};
+int dict_forget(struct dict *d, const struct fio *io, int dir, const struct leaving *v, size_t n, struct err *err);
 /* Appends what isn't there yet; durable. */
 int dict_sync(struct dict *d, const struct fio *io, int dir, struct err *err);
 
@@ -464,7 +469,7 @@ struct ledger {
 	uint64_t changes;	/* rises with each fold */
 	uint64_t links;		/* rises with each link that wasn't known */
 	struct persons persons;
-	uint32_t *leaving;	/* ids of an erasure that isn't through every file yet */
+	struct leaving *leaving;	/* of an erasure that isn't through every file yet */
 	size_t leaving_n;
 	struct {		/* combos that every exposure needs; NULL: not yet */
 		const struct combo *jurisdiction[1 + 26 * 26], *minor[3], *business[3];
