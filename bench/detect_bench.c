@@ -2,8 +2,8 @@
  * How fast are the detectors?  usage: detect_bench STRINGS.bin [EVENTS]
  *
  * STRINGS.bin is what gen-events.py writes: u32 little-endian length and a value, again and again: the string values
- * of EVENTS events (default: 570 bytes are one event).  Prints GB/s for the strings, ns an event, what was found, and
- * the slowest of a list of texts made to hurt, on one thread.
+ * of EVENTS events (default: 570 bytes are one event).  Prints GB/s for the strings, ns an event, what was found, what rules
+ * of one's own cost, and a table of texts made to hurt by their length, on one thread.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "detect/core.h"
+#include "detect/hostile.h"
 #include "detect/rules.h"
 
 static double now(void)
@@ -60,7 +61,7 @@ static struct text *load(const char *path, struct buf *file, size_t *count, size
  * The machine is shared and its clock moves: the strings are taken in pieces of some 50 microseconds, and of each piece
  * the best of all rounds counts.
  */
-static void strings(const struct text *v, size_t count, size_t bytes, double events, const char *kernel)
+static double strings(const struct text *v, size_t count, size_t bytes, double events, const char *kernel)
 {
 	enum { ROUNDS = 15, PIECE = 1000 };
 	size_t found[DETECT_TYPES] = {0}, pieces = (count + PIECE - 1) / PIECE;
@@ -88,6 +89,7 @@ static void strings(const struct text *v, size_t count, size_t bytes, double eve
 			printf(" %s %zu", detect_name((enum detect_type)t), found[t]);
 		printf("\n");
 	}
+	return (double)bytes / best / 1e9;
 }
 
 /* What n rules of a user's own cost. */
@@ -119,42 +121,61 @@ static void own_rules(const struct text *v, size_t count, double events, unsigne
 	buf_release(&yaml);
 }
 
-static void hostile(void)
+/*
+ * Texts made to hurt, by length: GB/s, and how much slower than `normal` the slowest length is.  Room for few hits would end
+ * it early, so there is room for all.
+ */
+static void hostile(double normal)
 {
-	static const char *const units[] = {
-		"sk-ant-", "glpat-", "AB 12 ", "A1234567 ", "ABCDE1234 ", "61626364", "MFXG4QDF", "H4sIAAAA", "H4sIAAAAAAACA0vMy3NIrUjMLchJ1csvSgcAaKX4ZA8AAAA= ", "eJwD", "00-1B-", "00:1b:44:11:3a:b7 ",
-		"-----BEGIN PRIVATE KEY-----MIIEowIBAAKCAQEA1c7+9z5Pad7OejecsQ0bu3aozN3tihPmljnnudb9", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb ", "nhs 9434765918 ", "imei iccid vin nhs 943 476 5918 ",
-		"@", "a@", "a.a@", "1", "1 ", "1.", "1.2.3.", "1.2.3.4 ", "1.2.3.4x", ":", "a:", "2001:", "2001:db8::1 ", "eyJ.", "ey.",
-		"eyJhbGciOiJub25lIn0.", "bearer+", "Bearer ", "bearer a1b2c3d4e5f6 ", "4111 ", "4111 1111 1111 1112 ", "4111111111111112 ",
-		"123-45-", "219-09-9998 ", "+1", " +49 30", "(212) ", "212-555-", "phone ", "phone 1234567 ", "AD12 ",
-		"GB82 WEST 1234 5698 7654 33 ", "aA", "aA/", "YW5uQGV4", "a@b.cd ", "a@b.c ", "\"a", "\"\"@", "{a@b.cd",
-		"%25", "%2540", "%40a.bc", "%40a.bc ", "[at]", "\\u0040", "&#64;", "\xef\xbc\xa0", "\xe2\x80\x8b", "\xc3\xa9", "0123456789.@:"};
-	enum { SIZE = 1 << 20 };
-	static struct detect_hit hits[32];
+	static const size_t lengths[] = {64, 256, 1024, 4096, 16384, 65536, 262144, 1048576};
+	enum { LENGTHS = sizeof lengths / sizeof *lengths, SIZE = 1 << 20, HITS = SIZE / 4 + 2 };
+	struct detect_hit *hits = xcalloc(HITS, sizeof *hits);
 	char *text = xcalloc(SIZE + 64, 1);
-	const char *worst = "";
-	double slowest = 1e9;
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-		size_t len = strlen(units[i]);
-		double best = 1e9;
-		for (size_t j = 0; j < SIZE; j++)
-			text[j] = units[i][j % len];
-		for (int round = 0; round < 5; round++) {
-			double start = now();
-			for (size_t at = 0; at + 4096 <= SIZE; at += 4096)	/* an event's string, not one text: no early end */
-				detect_scan(text + at, 4096 - 64, DETECT_ALL, hits, 32);
-			double took = now() - start;
-			best = took < best ? took : best;
+	double all = 1e9, lowest[LENGTHS], drop = 1;
+	const char *worst = "", *bent = "";
+	for (size_t k = 0; k < LENGTHS; k++)
+		lowest[k] = 1e9;
+	printf("text made to hurt, GB/s by length, and times slower than %.3f GB/s\n%-28.26s", normal, "");
+	for (size_t k = 0; k < LENGTHS; k++)
+		printf("%9zu", lengths[k]);
+	puts("    times");
+	for (size_t i = 0; i < HOSTILE_UNITS; i++) {
+		double speed[LENGTHS], slowest = 1e9;
+		for (size_t k = 0; k < LENGTHS; k++) {
+			double best = 1e9;
+			for (int round = 0; round < 9; round++) {
+				size_t n = lengths[k], done = 0;
+				hostile_fill(i, text, n);
+				memset(text + n, 0, 64);
+				double start = now();
+				for (; done < SIZE / 4 || done < n; done += n)
+					detect_scan(text, n, DETECT_ALL, hits, HITS);
+				double took = (now() - start) / (double)done;
+				best = took < best ? took : best;
+			}
+			speed[k] = 1 / best / 1e9;
+			lowest[k] = speed[k] < lowest[k] ? speed[k] : lowest[k];
+			slowest = speed[k] < slowest ? speed[k] : slowest;
 		}
-		double speed = SIZE / best / 1e9;
-		if (getenv("DETECT_TIMES"))
-			printf("%8.3f GB/s  %s\n", speed, units[i]);
-		if (speed < slowest) {
-			slowest = speed;
-			worst = units[i];
+		printf("%-28.26s", hostile_units[i][0] == '\n' ? "" : hostile_units[i]);
+		for (size_t k = 0; k < LENGTHS; k++)
+			printf("%9.3f", speed[k]);
+		printf("%9.1f\n", normal / slowest);
+		if (slowest < all) {
+			all = slowest;
+			worst = hostile_units[i];
+		}
+		if (speed[3] / speed[LENGTHS - 1] > drop) {
+			drop = speed[3] / speed[LENGTHS - 1];
+			bent = hostile_units[i];
 		}
 	}
-	printf("hostile: slowest %.3f GB/s (\"%s\" repeated)\n", slowest, worst);
+	printf("%-28s", "slowest of each");
+	for (size_t k = 0; k < LENGTHS; k++)
+		printf("%9.3f", lowest[k]);
+	printf("\nslowest %.3f GB/s, %.1f times slower than normal (\"%s\"); from 4 KB to 1 MB no text loses more than %.2f times (\"%s\")\n",
+	       all, normal / all, worst, drop, bent);
+	free(hits);
 	free(text);
 }
 
@@ -169,15 +190,16 @@ int main(int argc, char **argv)
 	buf_init(&file, 0);
 	struct text *v = load(argv[1], &file, &count, &bytes);
 	double events = argc > 2 ? atof(argv[2]) : (double)bytes / 570;
-	static const char *const names[] = {"plain", "sse2", "avx2"};
+	static const char *const names[] = {"plain", "ssse3", "avx2"};
+	double normal = 0;
 	const char *only = getenv("DETECT_KERNEL");	/* "avx2": for a profile */
 	for (int k = MARKS_PLAIN; k <= MARKS_AVX2; k++)
 		if ((!only || strcmp(only, names[k]) == 0) && marks_force((enum marks_kernel)k))
-			strings(v, count, bytes, events, names[k]);
+			normal = strings(v, count, bytes, events, names[k]);
 	for (unsigned n = 1; !only && n <= 1000; n *= 10)
 		own_rules(v, count, events, n);
 	if (!only)
-		hostile();
+		hostile(normal);
 	free(v);
 	buf_release(&file);
 	return 0;

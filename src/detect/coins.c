@@ -146,7 +146,7 @@ static void keccak256_of_40(const uint8_t *m, uint8_t out[static 32])
 		out[i] = (uint8_t)(a[i / 8] >> 8 * (i % 8));
 }
 
-/* EIP-55: letters are capitals where the hash of the small ones has a nibble over 7.  One case alone could be any hash. */
+/* EIP-55: letters are capitals where the hash of the small ones has a nibble over 7.  In one case alone there is no checksum. */
 static bool eip55(const uint8_t *t)	/* 40 hex digits */
 {
 	uint8_t small[40], hash[32];
@@ -159,7 +159,7 @@ static bool eip55(const uint8_t *t)	/* 40 hex digits */
 		small[i] = t[i] | 0x20;
 	}
 	if (!upper || !lower)
-		return false;
+		return upper || lower;
 	keccak256_of_40(small, hash);
 	for (int i = 0; i < 40; i++)
 		if (is(t[i], C_ALPHA) && is(t[i], C_UPPER) != (((hash[i / 2] >> (i % 2 ? 0 : 4)) & 15) > 7))

@@ -21,7 +21,9 @@ struct scan {
 	bool greedy;		/* hits swallow the region that they are in */
 	bool letters;		/* perhaps some within NEAR bytes before the number that is looked at */
 	/* Up to here the finder has looked already: what keeps them linear. */
-	size_t numbers_until, colons_until, jwt_until, bearer_until, decoded_until;
+	size_t numbers_until, colons_until, jwt_until, bearer_until, decoded_until, lines_until;
+	size_t password_until, token_until, path_until;
+	bool path_file;		/* the path that ends at path_until is a file's */
 	size_t url_from, url_end;	/* a run of key_class KEY_URL that was measured (none: both 0) */
 };
 
@@ -74,13 +76,18 @@ struct marks {
 	uint64_t digit, dot, at, colon;
 	uint64_t base64;	/* alnum + / - _ */
 	uint64_t upper, lower;
-	uint64_t word;		/* where "bea" in any case or "ey" may start */
+	uint64_t word;		/* where a word of word_table may start */
 	uint64_t odd;		/* may start something encoded: % \ & [ ( controls, the first byte of a character above ASCII */
 };
 /* Fills (n + 63) / 64 blocks; bits past n are 0.  Reads 64 bytes past the text at most. */
 void marks_fill(const uint8_t *t, size_t n, struct marks *m);
 
-enum marks_kernel { MARKS_PLAIN, MARKS_SSE2, MARKS_AVX2 };
+struct word_table {	/* marks.c */
+	_Alignas(32) uint8_t low[3][32], high[32];	/* a bit a word, for halves of its bytes; twice, for wide kernels */
+};
+extern const struct word_table word_table;
+
+enum marks_kernel { MARKS_PLAIN, MARKS_SSSE3, MARKS_AVX2 };
 /* For tests and benchmarks; false when this machine lacks it. */
 bool marks_force(enum marks_kernel k);
 
@@ -92,7 +99,14 @@ void find_number(struct scan *s, size_t digit, enum may_be may);
 void find_email(struct scan *s, size_t sign);	/* @ */
 void find_ipv6(struct scan *s, size_t colon);	/* and MAC addresses */
 void find_mac(struct scan *s, size_t p, uint8_t sep);
-void find_word(struct scan *s, size_t letter);	/* jwt bearer */
+void find_mac_dotted(struct scan *s, size_t dot);	/* 001b.4411.3ab7: the second dot */
+void find_word(struct scan *s, size_t letter);	/* jwt bearer, and those of phrases.c */
+
+/* phrases.c.  A first look at a place that marks.word names; then what such a word announces. */
+bool word_matters(const uint8_t *text, size_t lo, size_t p);
+void find_phrase(struct scan *s, size_t p);
+/* True when user:password stands before this @ of a URL. */
+bool find_url_password(struct scan *s, size_t sign);
 
 /* Does one of the words (in lower case, NULL-ended) stand whole within `reach` bytes before p, in any case? */
 enum { NEAR = 30 };	/* as Macie and Datadog have it */

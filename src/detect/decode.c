@@ -1,7 +1,7 @@
 /*
- * Hidden forms: percent-encoding (RFC 3986), \uXXXX and &#N; left over from an inner JSON or HTML, characters that
- * only look like ASCII (full-width, mathematical, other scripts' digits), invisible ones, "name [at] host [dot] org",
- * and base64.
+ * Hidden forms: percent-encoding (RFC 3986), \uXXXX, \xXX and &#N; left over from an inner JSON or HTML, quoted-printable
+ * (RFC 2045), characters that only look like ASCII (full-width, mathematical, other scripts' digits, Cyrillic and Greek
+ * letters within Latin words), invisible ones, "name [at] host [dot] org", and base64.
  *
  * Where a mark says that something decodable starts, a window of the text is copied and decoded in place, several
  * times while that changes it (so %2540 is an @ too), with a map back to the original bytes.  The copy is scanned like
@@ -55,15 +55,25 @@ static const struct fold {
 	int16_t to;
 	uint8_t cycle;	/* 0: all of the range become `to` */
 } folds[] = {
-	{0x00a0, 0x00a0, ' ', 0}, {0x00ad, 0x00ad, DELETED, 0}, {0x034f, 0x034f, DELETED, 0}, {0x061c, 0x061c, DELETED, 0},
-	{0x0660, 0x0669, '0', 10}, {0x06f0, 0x06f9, '0', 10}, {0x0966, 0x096f, '0', 10}, {0x180e, 0x180e, DELETED, 0},
+	{0x00a0, 0x00a0, ' ', 0}, {0x00ad, 0x00ad, DELETED, 0}, {0x00b2, 0x00b3, '2', 2}, {0x00b9, 0x00b9, '1', 0},
+	{0x034f, 0x034f, DELETED, 0}, {0x061c, 0x061c, DELETED, 0}, {0x0660, 0x0669, '0', 10}, {0x06f0, 0x06f9, '0', 10},
+	{0x07c0, 0x07c9, '0', 10}, {0x0966, 0x096f, '0', 10}, {0x09e6, 0x09ef, '0', 10}, {0x0a66, 0x0a6f, '0', 10},
+	{0x0ae6, 0x0aef, '0', 10}, {0x0b66, 0x0b6f, '0', 10}, {0x0be6, 0x0bef, '0', 10}, {0x0c66, 0x0c6f, '0', 10},
+	{0x0ce6, 0x0cef, '0', 10}, {0x0d66, 0x0d6f, '0', 10}, {0x0e50, 0x0e59, '0', 10}, {0x0ed0, 0x0ed9, '0', 10},
+	{0x0f20, 0x0f29, '0', 10}, {0x1040, 0x1049, '0', 10}, {0x115f, 0x1160, DELETED, 0}, {0x17b4, 0x17b5, DELETED, 0},
+	{0x17e0, 0x17e9, '0', 10}, {0x180b, 0x180f, DELETED, 0}, {0x1810, 0x1819, '0', 10},
 	{0x2000, 0x200a, ' ', 0}, {0x200b, 0x200f, DELETED, 0}, {0x2010, 0x2015, '-', 0}, {0x2024, 0x2024, '.', 0},
-	{0x202a, 0x202e, DELETED, 0}, {0x202f, 0x202f, ' ', 0}, {0x2060, 0x206f, DELETED, 0}, {0x2212, 0x2212, '-', 0},
-	{0x2460, 0x2468, '1', 9}, {0x24ea, 0x24ea, '0', 0},	/* circled */
-	{0xfe00, 0xfe0f, DELETED, 0}, {0xfe52, 0xfe52, '.', 0}, {0xfe63, 0xfe63, '-', 0}, {0xfe6b, 0xfe6b, '@', 0},
-	{0xfeff, 0xfeff, DELETED, 0}, {0xff01, 0xff5e, '!', 94},
+	{0x2028, 0x2029, '\n', 0}, {0x202a, 0x202e, DELETED, 0}, {0x202f, 0x202f, ' ', 0}, {0x2043, 0x2043, '-', 0}, {0x205f, 0x205f, ' ', 0},
+	{0x2060, 0x206f, DELETED, 0}, {0x2070, 0x2070, '0', 0}, {0x2074, 0x2079, '4', 6}, {0x2080, 0x2089, '0', 10}, {0x2212, 0x2212, '-', 0},
+	{0x2460, 0x2468, '1', 9}, {0x2474, 0x247c, '1', 9}, {0x2488, 0x2490, '1', 9}, {0x24b6, 0x24cf, 'A', 26}, {0x24d0, 0x24e9, 'a', 26},
+	{0x24ea, 0x24ea, '0', 0},	/* circled, in brackets, with a dot */
+	{0x2776, 0x277e, '1', 9}, {0x2780, 0x2788, '1', 9}, {0x278a, 0x2792, '1', 9}, {0x3164, 0x3164, DELETED, 0},
+	{0xfe00, 0xfe0f, DELETED, 0}, {0xfe52, 0xfe52, '.', 0}, {0xfe58, 0xfe58, '-', 0}, {0xfe62, 0xfe62, '+', 0}, {0xfe63, 0xfe63, '-', 0},
+	{0xfe6b, 0xfe6b, '@', 0}, {0xfeff, 0xfeff, DELETED, 0}, {0xff01, 0xff5e, '!', 94}, {0xffa0, 0xffa0, DELETED, 0},
+	{0xfff9, 0xfffb, DELETED, 0},
 	{0x1d400, 0x1d433, 'A', 52}, {0x1d434, 0x1d6a3, 'A', 52},	/* mathematical letters: A-Z a-z again and again */
-	{0x1d7ce, 0x1d7ff, '0', 10}, {0xe0000, 0xe007f, DELETED, 0}, {0xe0100, 0xe01ef, DELETED, 0},
+	{0x1d7ce, 0x1d7ff, '0', 10}, {0x1f130, 0x1f149, 'A', 26}, {0x1f150, 0x1f169, 'A', 26}, {0x1f170, 0x1f189, 'A', 26},
+	{0x1fbf0, 0x1fbf9, '0', 10}, {0xe0000, 0xe007f, DELETED, 0}, {0xe0100, 0xe01ef, DELETED, 0},
 };
 
 static int fold(uint32_t cp)
@@ -103,6 +113,11 @@ static int character(uint32_t cp)	/* of an escape */
 
 static int unicode_escape(const uint8_t *p, size_t n, size_t *used)
 {
+	if (n >= 4 && p[1] == 'x') {
+		int v = percent(p + 1, n - 1, used);
+		*used += v != NOTHING;
+		return v;
+	}
 	int c = n >= 6 && p[1] == 'u' ? hex4(p + 2) : -1;
 	if (c < 0)
 		return NOTHING;
@@ -143,10 +158,26 @@ static int html_reference(const uint8_t *p, size_t n, size_t *used)
 	return character(v);
 }
 
-static int look_alike(const uint8_t *p, size_t n, size_t *used)
+/* Greek and Cyrillic letters with a Latin twin (Unicode TR 39, confusables): from U+0370 and U+0400, 0 for none. */
+static uint8_t twin(uint32_t cp)
+{
+	static const uint8_t greek[0x60] = {
+		[0x21] = 'A', [0x22] = 'B', [0x25] = 'E', [0x26] = 'Z', [0x27] = 'H', [0x29] = 'I', [0x2a] = 'K', [0x2c] = 'M', [0x2d] = 'N',
+		[0x2f] = 'O', [0x31] = 'P', [0x34] = 'T', [0x35] = 'Y', [0x37] = 'X', [0x41] = 'a', [0x49] = 'i', [0x4d] = 'v', [0x4f] = 'o',
+		[0x51] = 'p', [0x55] = 'u',
+	}, cyrillic[0x60] = {
+		[0x05] = 'S', [0x06] = 'I', [0x08] = 'J', [0x10] = 'A', [0x12] = 'B', [0x15] = 'E', [0x1a] = 'K', [0x1c] = 'M', [0x1d] = 'H',
+		[0x1e] = 'O', [0x20] = 'P', [0x21] = 'C', [0x22] = 'T', [0x23] = 'Y', [0x25] = 'X', [0x30] = 'a', [0x35] = 'e', [0x3e] = 'o',
+		[0x40] = 'p', [0x41] = 'c', [0x43] = 'y', [0x45] = 'x', [0x55] = 's', [0x56] = 'i', [0x58] = 'j',
+	};
+	return cp >= 0x370 && cp < 0x3d0 ? greek[cp - 0x370] : cp >= 0x400 && cp < 0x460 ? cyrillic[cp - 0x400] : 0;
+}
+
+/* A Latin twin counts where it stands within a Latin word or number: p[-1] is readable unless first. */
+static int look_alike(const uint8_t *p, size_t n, bool first, size_t *used)
 {
 	uint8_t c = p[0];
-	size_t k = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
+	size_t k = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
 	if (k == 0 || k > n)
 		return NOTHING;
 	uint32_t cp = c & (0xffu >> (k + 1));
@@ -156,13 +187,29 @@ static int look_alike(const uint8_t *p, size_t n, size_t *used)
 		cp = cp << 6 | (p[i] & 0x3f);
 	}
 	*used = k;
+	if (cp < 0x80)	/* longer than it needs to be: %C1%80 */
+		return k == 2 ? (int)cp : NOTHING;
+	uint8_t latin = k == 2 ? twin(cp) : 0;
+	if (latin)
+		return (n > 2 && is(p[2], C_ALNUM)) || (!first && is(p[-1], C_ALNUM)) ? latin : NOTHING;
 	return fold(cp);
 }
 
-static int decode_one(const uint8_t *p, size_t n, size_t *used)
+/* =40, and = at the end of a line.  `many`: letters and digits are written so, too. */
+static int quoted(const uint8_t *p, size_t n, bool many, size_t *used)
+{
+	if (n > 1 && (p[1] == '\n' || p[1] == '\r')) {
+		*used = p[1] == '\r' && n > 2 && p[2] == '\n' ? 3 : 2;
+		return DELETED;
+	}
+	int c = percent(p, n, used);
+	return c == '\n' || c == '\r' || c >= ' ' ? (is((uint8_t)c, C_ALNUM) && !many ? NOTHING : c) : NOTHING;
+}
+
+static int decode_one(const uint8_t *p, size_t n, bool first, size_t *used)
 {
 	if (*p >= 0x80)
-		return look_alike(p, n, used);
+		return look_alike(p, n, first, used);
 	switch (*p) {
 	case '%':
 		return percent(p, n, used);
@@ -182,7 +229,7 @@ static int decode_one(const uint8_t *p, size_t n, size_t *used)
 bool decodable(const struct scan *s, size_t p)
 {
 	size_t used;
-	return decode_one(s->t + p, s->hi - p, &used) != NOTHING;
+	return decode_one(s->t + p, s->hi - p, p == s->lo, &used) != NOTHING;
 }
 
 /* ---- the decoded copy ------------------------------------------------------------------------------------------- */
@@ -192,22 +239,35 @@ struct copy {
 	uint16_t from[COPY + 1];	/* where each byte's original starts; from[n] where the last one's ends */
 	size_t n;
 	bool spelled;	/* an [at] was seen: " dot " is a dot too */
+	unsigned quoted;	/* how many = are quoted-printable's; 0: it isn't that */
 	unsigned via;	/* what was decoded anywhere in it */
 };
 
 static unsigned via_of(uint8_t first)
 {
-	return first == '%' ? DETECT_VIA_PERCENT : first == '\\' || first == '&' ? DETECT_VIA_ESCAPE : DETECT_VIA_LOOKALIKE;
+	return first == '%' ? DETECT_VIA_PERCENT : first == '\\' || first == '&' || first == '=' ? DETECT_VIA_ESCAPE : DETECT_VIA_LOOKALIKE;
 }
 
-static bool is_odd(uint8_t c)
-{
-	return c >= 0x80 || c <= 8 || c == '%' || c == '\\' || c == '&' || c == '[' || c == '(';
-}
+/* What decode_one looks at; = only in quoted-printable. */
+enum { ODD = 1, ODD_QUOTED = 2 };
+static const uint8_t odd_bytes[256] = {
+	[0 ... 8] = ODD, ['%'] = ODD, ['\\'] = ODD, ['&'] = ODD, ['['] = ODD, ['('] = ODD, ['='] = ODD_QUOTED, [0x80 ... 0xff] = ODD,
+};
 
 static bool word_dot(const uint8_t *p, size_t n)
 {
 	return n >= 5 && p[0] == ' ' && (p[1] | 0x20) == 'd' && (p[2] | 0x20) == 'o' && (p[3] | 0x20) == 't' && p[4] == ' ';
+}
+
+/* Every = begins two hex digits or ends a line: a query (?a=b) or a table of settings has others. */
+static unsigned quoted_signs(const uint8_t *t, size_t n)
+{
+	unsigned count = 0;
+	size_t used;
+	for (const uint8_t *p = t; (p = memchr(p, '=', n - (size_t)(p - t))); p++, count++)
+		if (p + 1 < t + n && quoted(p, n - (size_t)(p - t), true, &used) == NOTHING)
+			return 0;
+	return count;
 }
 
 /* From `first` on.  True when something changed and something odd is left. */
@@ -219,7 +279,11 @@ static bool decode_round(struct copy *c, size_t first)
 		uint8_t b = c->text[i];
 		uint16_t from = c->from[i];
 		size_t used = 1;
-		int v = is_odd(b) ? decode_one(c->text + i, c->n - i, &used) : NOTHING;
+		int v = NOTHING;
+		if (odd_bytes[b] == ODD)
+			v = decode_one(c->text + i, c->n - i, i == 0, &used);
+		else if (odd_bytes[b] && c->quoted)
+			v = quoted(c->text + i, c->n - i, c->quoted > 2, &used);
 		if (v == NOTHING && c->spelled && word_dot(c->text + i, c->n - i)) {
 			v = '.';
 			used = 5;
@@ -229,7 +293,7 @@ static bool decode_round(struct copy *c, size_t first)
 			if (tight && b == ' ')
 				continue;
 			tight = false;
-			odd |= is_odd(b);
+			odd |= odd_bytes[b] == ODD;
 			c->text[out] = b;
 			c->from[out++] = from;
 			continue;
@@ -249,7 +313,7 @@ static bool decode_round(struct copy *c, size_t first)
 			c->spelled |= v == '@';
 		}
 		tight = sign;
-		odd |= is_odd((uint8_t)v) || sign;
+		odd |= odd_bytes[(uint8_t)v] == ODD || sign;
 		c->text[out] = (uint8_t)v;
 		c->from[out++] = from;
 	}
@@ -264,9 +328,10 @@ static void copy_fill(struct copy *c, const uint8_t *t, size_t n, size_t first)
 	for (size_t i = 0; i <= n; i++)
 		c->from[i] = (uint16_t)i;
 	c->n = n;
+	c->quoted = quoted_signs(t, n);
 	c->spelled = false;
 	c->via = 0;
-	for (unsigned k = 0; k < ROUNDS && decode_round(c, k ? 0 : first); k++)
+	for (unsigned k = 0; k < ROUNDS && decode_round(c, k || c->quoted ? 0 : first); k++)
 		;
 	memset(c->text + c->n, 0, PAD);
 }
@@ -286,8 +351,8 @@ static void add_copied(struct scan *s, const struct copy *c, size_t base, size_t
 		while (end < s->hi && inner(s->t[end]))
 			end++;
 	if (h->start == 0)
-		while (start > s->lo && inner(s->t[start - 1]))
-			start--;
+		while (start > s->lo && inner(s->t[start - 1]) && !(s->count && s->hits[s->count - 1].end >= start))
+			start--;	/* not into what is covered already: each window would go back to the beginning */
 	const struct finding f = {h->type, (enum detect_tier)h->tier, h->score, h->why, h->kind};
 	bool plain = end - start == h->end - h->start;	/* nothing in it was encoded */
 	hit_add(s, start, end, &f, h->via | (plain ? 0u : c->via));
@@ -302,7 +367,7 @@ __attribute__((noinline)) void scan_decoded(struct scan *s, size_t p)
 	struct copy c;
 	struct detect_hit sub[SUB_HITS];
 	size_t base = p - s->lo > LEAD ? p - LEAD : s->lo, len = s->hi - base < COPY ? s->hi - base : COPY;
-	copy_fill(&c, s->t + base, len, p - base);
+	copy_fill(&c, s->t + base, len, base < s->decoded_until ? 0 : p - base);	/* what the last window decoded, this one does, too */
 	s->decoded_until = base + len == s->hi ? s->hi : base + len - LEAD;
 	size_t n = scan_copy(c.text, c.n, s->types, s->depth + 1, sub, SUB_HITS);
 	for (size_t i = 0; i < n; i++)
@@ -354,13 +419,30 @@ static size_t decode_run(const uint8_t *p, size_t n, uint8_t *out)
 
 enum { B64_COPY = 3072, B64_CHARS = B64_COPY / 3 * 4, B64_BACK = 512, PIECE_MIN = 6, PIECE_SURE = 16 };
 
+/* UTF-16: every other byte is zero.  Without them; returns how many are left, zeros behind them. */
+static size_t narrow(uint8_t *t, size_t n)
+{
+	size_t zeros = 0, out = 0;
+	for (size_t i = 0; i < n; i++)
+		zeros += t[i] == 0;
+	if (zeros * 5 < n * 2)
+		return n;
+	for (size_t i = 0; i < n; i++)
+		if (t[i])
+			t[out++] = t[i];
+	memset(t + out, 0, n - out);
+	return out;
+}
+
 /*
  * The best hit among the printable pieces of a decoded run.  A short piece counts only when it is most of the run:
  * random bytes look like a@b.cd now and then.
  */
-static bool pieces(struct scan *s, uint8_t *t, size_t n, struct detect_hit *best)
+static inline __attribute__((always_inline)) bool pieces(struct scan *s, uint8_t *t, size_t n, struct detect_hit *best)
 {
 	bool any = false;
+	if (n >= 8 && (t[4] == 0) != (t[5] == 0))
+		n = narrow(t, n);
 	for (size_t i = 0; i < n;) {
 		size_t start = i;
 		while (i < n && text_byte(t[i]))
@@ -394,25 +476,41 @@ static unsigned alignments(const uint8_t *p, size_t n)
 }
 
 /*
- * gzip (RFC 1952) or zlib (RFC 1950) inside: the whole run is decoded and opened, to EXPANDED bytes at most.  What is larger,
- * cut or damaged stays closed.
+ * gzip (RFC 1952), zstd (RFC 8878) or zlib (RFC 1950) inside: the whole run is decoded and opened, to EXPANDED bytes at most.
+ * What says that it is gzip or zstd and can't be opened is a hit itself; zlib's two bytes say too little for that.
  */
 enum { PACKED = 1 << 16, EXPANDED = 1 << 17 };
-static bool packed(struct scan *s, size_t start, size_t end, const uint8_t *head, struct detect_hit *best)
+static const struct detect_hit closed = {.type = DETECT_PACKED, .tier = DETECT_STRONG, .score = 60, .via = DETECT_VIA_GZIP,
+					 .why = "gzip or zstd that can't be opened: damaged, cut off or too large"};
+
+static bool packed_kind(const uint8_t *p, size_t n, enum inflate_kind *kind)
 {
-	bool gzip = head[0] == 0x1f && head[1] == 0x8b, any = false;
-	bool zlib = head[0] == 0x78 && (head[1] == 0x01 || head[1] == 0x5e || head[1] == 0x9c || head[1] == 0xda);
+	if (inflate_sniff(p, n, kind))
+		return *kind == INFLATE_ZSTD || (p[3] & 0xe0) == 0;	/* RFC 1952 2.3.1.2: reserved flags are zero */
+	*kind = INFLATE_DEFLATE;
+	return p[0] == 0x78 && (p[1] == 0x01 || p[1] == 0x5e || p[1] == 0x9c || p[1] == 0xda);
+}
+
+static bool packed(struct scan *s, size_t start, size_t end, const uint8_t *head, size_t head_len, struct detect_hit *best)
+{
+	enum inflate_kind kind;
 	struct buf in, out;
 	struct err err;
-	if ((!gzip && !zlib) || end - start > PACKED)
+	bool any = false, opened = false;
+	if (!packed_kind(head, head_len, &kind))
 		return false;
 	buf_init(&in, 0);
 	buf_init(&out, 0);
-	must(buf_reserve(&in, end - start + PAD));
-	in.len = decode_run(s->t + start, end - start, in.data);
-	memset(in.data + in.len, 0, PAD);
-	if (inflate_body(gzip ? INFLATE_GZIP : INFLATE_DEFLATE, in.data, in.len, EXPANDED, &out, &err) == 0)
+	if (end - start <= PACKED) {
+		must(buf_reserve(&in, end - start + PAD));
+		in.len = decode_run(s->t + start, end - start, in.data);
+		memset(in.data + in.len, 0, PAD);
+		opened = inflate_body(kind, in.data, in.len, EXPANDED, &out, &err) == 0;
+	}
+	if (opened)
 		any = out.len && scan_copy(out.data, out.len, s->types, s->depth + 1, best, 1);
+	else if (kind != INFLATE_DEFLATE && wanted(s, DETECT_PACKED))
+		*best = closed, any = true;
 	buf_release(&in);
 	buf_release(&out);
 	best->via |= any ? DETECT_VIA_GZIP : 0;
@@ -473,10 +571,67 @@ __attribute__((noinline)) void scan_base32(struct scan *s, size_t start, size_t 
 	scan_word(s, start, end, out, n);
 }
 
+static bool base64_byte(uint8_t c)
+{
+	return is(c, C_TOKEN) || c == '+' || c == '/';
+}
+
+/* Behind a line of base64: where the next one begins, or 0 (RFC 2045 6.8, RFC 7468; a break may be written \\n). */
+static size_t next_line(const struct scan *s, size_t p)
+{
+	size_t i = p;
+	for (bool slash; i - p < 6; i += slash ? 2 : 1) {
+		slash = at(s, i) == '\\' && (at(s, i + 1) == 'n' || at(s, i + 1) == 'r');
+		if (!slash && at(s, i) != '\n' && at(s, i) != '\r' && (at(s, i) != ' ' || i == p))
+			break;
+	}
+	return i > p && base64_byte(at(s, i)) ? i : 0;
+}
+
+/* The character behind the one at p, of the same line or the next; 0: there is none.  *end: behind p. */
+static size_t chain_next(const struct scan *s, size_t p, size_t *end)
+{
+	*end = ++p;
+	return base64_byte(at(s, p)) ? p : next_line(s, p);
+}
+
+/* The lines from start on as one run, in pieces that overlap; what is found covers them all.  Each chain once. */
+static __attribute__((noinline)) bool scan_lines(struct scan *s, size_t start, size_t end)
+{
+	uint8_t chars[B64_CHARS], out[B64_COPY + PAD];
+	struct detect_hit best = {0};
+	size_t n = 0, p = start;
+	bool any = false, more = true;
+	if (start < s->lines_until || (end - start) % 4 || !next_line(s, end))
+		return false;
+	while (more && !any) {
+		size_t keep = n < B64_BACK ? n : B64_BACK;
+		memmove(chars, chars + n - keep, keep);
+		for (n = keep; more && n < B64_CHARS; more = p != 0) {
+			chars[n++] = s->t[p];
+			p = chain_next(s, p, &end);
+		}
+		size_t len = decode_run(chars, n, out);
+		memset(out + len, 0, PAD);
+		any = pieces(s, out, len, &best);
+	}
+	while (p)
+		p = chain_next(s, p, &end);
+	s->lines_until = end;
+	for (; at(s, end) == '='; end++)
+		;
+	const struct finding f = {best.type, (enum detect_tier)best.tier, best.score, best.why, best.kind};
+	if (any)
+		hit_add(s, start, end, &f, best.via | DETECT_VIA_BASE64);
+	return any;
+}
+
 __attribute__((noinline)) void scan_base64(struct scan *s, size_t start, size_t end)
 {
 	uint8_t out[B64_COPY + PAD];
 	struct detect_hit best = {0};
+	if ((at(s, end) == '\n' || at(s, end) == '\r' || at(s, end) == '\\') && scan_lines(s, start, end))
+		return;
 	unsigned set = alignments(s->t + start, end - start);
 	for (unsigned a = 0; a < 4; a++) {
 		if (!(set >> a & 1))
@@ -485,7 +640,7 @@ __attribute__((noinline)) void scan_base64(struct scan *s, size_t start, size_t 
 			size_t n = end - p < B64_CHARS ? end - p : B64_CHARS;
 			size_t len = decode_run(s->t + p, n, out);
 			memset(out + len, 0, PAD);
-			if ((a == 0 && p == start && len > 8 && packed(s, start, end, out, &best)) || pieces(s, out, len, &best)) {
+			if ((a == 0 && p == start && len > 8 && packed(s, start, end, out, len, &best)) || pieces(s, out, len, &best)) {
 				const struct finding f = {best.type, (enum detect_tier)best.tier, best.score, best.why, best.kind};
 				while (at(s, end) == '=')
 					end++;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "detect/first.h"
 #include "detect/ids.h"
 #include "detect/names.h"
 
@@ -101,46 +102,6 @@ void hit_add(struct scan *s, size_t start, size_t end, const struct finding *f, 
 
 enum { BLOCKS = WINDOW / 64, B64_RUN = 12 };
 
-/*
- * First digits that can begin something: those behind no letter; for an IBAN those behind exactly two with another digit
- * to follow; for a number that begins with capitals those behind one and seven digits long, behind five and four digits
- * long, and behind six.  Ids in hex and base64 have digits behind letters all over: here they cost nothing.
- */
-struct carry {
-	uint64_t digit, alpha, upper;	/* of the block before */
-};
-static inline uint64_t behind_capitals(const struct marks *m, const struct carry *c, uint64_t was, uint64_t alnum)
-{
-#define BACK(now, then, k) (now << (k) | then >> (64 - (k)))
-#define AHEAD(k) (m->digit >> (k) | ~(~(uint64_t)0 >> (k)))	/* what the next block has is not known: let it pass */
-	uint64_t u = BACK(m->upper, c->upper, 1), five_up, two_up = u & BACK(m->upper, c->upper, 2);
-	uint64_t run4 = m->digit & AHEAD(1), found = 0;
-	uint64_t alone = u & ~BACK(alnum, was, 2) & run4;
-	if (alone)
-		found = alone & AHEAD(2) & AHEAD(3) & AHEAD(4) & AHEAD(5) & AHEAD(6);
-	two_up &= BACK(two_up, c->upper, 2);	/* four; too many may pass, from the block before */
-	five_up = two_up & BACK(m->upper, c->upper, 5) & run4;
-	if (five_up)
-		found |= five_up & ((~BACK(alnum, was, 6) & AHEAD(2) & AHEAD(3)) | (BACK(m->upper, c->upper, 6) & ~BACK(alnum, was, 7)));
-	return found;
-}
-
-static uint64_t number_starts(const struct marks *m, struct carry *c, uint64_t iban, uint64_t capitals)
-{
-	uint64_t alpha = m->upper | m->lower, alnum = alpha | m->digit, was = c->alpha | c->digit;
-	uint64_t one = BACK(alpha, c->alpha, 1), two = BACK(alpha, c->alpha, 2), three = BACK(alnum, was, 3);
-	uint64_t first = m->digit & ~BACK(m->digit, c->digit, 1);
-	uint64_t more = one & two & ~three & AHEAD(1) & iban;
-	if (capitals && m->upper | c->upper)
-		more |= behind_capitals(m, c, was, alnum);
-	c->digit = m->digit;
-	c->alpha = alpha;
-	c->upper = m->upper;
-	return first & (~one | more);
-#undef BACK
-#undef AHEAD
-}
-
 static struct carry carry_before(const struct scan *s, size_t base)
 {
 	struct carry c = {0};
@@ -149,21 +110,9 @@ static struct carry carry_before(const struct scan *s, size_t base)
 		c.upper |= (uint64_t)is(b, C_UPPER) << (64 - i);
 		c.digit |= (uint64_t)is(b, C_DIGIT) << (64 - i);
 		c.alpha |= (uint64_t)is(b, C_ALPHA) << (64 - i);
+		c.dot |= (uint64_t)(b == '.') << (64 - i);
 	}
 	return c;
-}
-
-/* Are at least four, five, seven bits set? */
-static inline bool four(uint64_t x)
-{
-	x &= x - 1;
-	x &= x - 1;
-	return x & (x - 1);
-}
-
-static inline bool five(uint64_t x)
-{
-	return four(x & (x - 1));
 }
 
 static inline bool seven(uint64_t x)
@@ -197,7 +146,8 @@ static inline enum may_be worth(const struct scan *s, const struct marks *m, boo
 		lettered = true;	/* AB 12 34 56 C */
 	if (n == 6 && is(next, C_UPPER) && is(at(s, p + 7), C_DIGIT))
 		return NUMBER_ANY;	/* Finland's and Corsica's letters */
-	if (n < 7 && !is(next, C_SEP) && next != '(' && next != ')')
+	bool list = n < 3 && (next == ',' || next == '"');
+	if (n < 7 && !is(next, C_SEP) && next != '(' && next != ')' && !list)
 		return lettered ? NUMBER_LETTERED : NUMBER_NONE;
 	if (seven(d & (((uint64_t)1 << SPREAD) - 1)) &&
 	    (n > 2 || !is(before(s, p), C_SEP) || p - 1 <= s->lo || !is(before(s, p - 1), C_DIGIT)))
@@ -216,18 +166,20 @@ static inline bool letters_before(const struct marks *m, size_t b, unsigned bit,
 	return here || (m[b - 1].upper | m[b - 1].lower) >> (64 - NEAR + bit);
 }
 
-static void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks, uint64_t colons)
+/* one: first digits of the only block, or NULL. */
+static inline __attribute__((always_inline)) void walk_candidates(struct scan *s, size_t base, const struct marks *m, size_t blocks,
+								   uint64_t colons, const uint64_t *one)
 {
-	struct carry carry = carry_before(s, base);
+	struct carry carry = one ? (struct carry){0} : carry_before(s, base);
 	const bool first = base == s->lo;
-	uint64_t email = wanted(s, DETECT_EMAIL) ? ~(uint64_t)0 : 0;
+	uint64_t email = s->types & (DETECT_BIT(DETECT_EMAIL) | DETECT_BIT(DETECT_KEY)) ? ~(uint64_t)0 : 0;
+	uint64_t mac = wanted(s, DETECT_MAC) ? ~(uint64_t)0 : 0;
 	uint64_t iban = wanted(s, DETECT_IBAN) || wanted(s, DETECT_UK_NINO) ? ~(uint64_t)0 : 0;
 	uint64_t capitals = s->types & ~CORE_TYPES;
 	for (size_t b = 0; b < blocks; b++, base += 64) {
-		uint64_t alnum = m[b].upper | m[b].lower | m[b].digit;
-		uint64_t words = m[b].word & ~(alnum << 1 | (carry.digit | carry.alpha) >> 63);
-		uint64_t starts = number_starts(&m[b], &carry, iban, capitals);
-		for (uint64_t todo = starts | (m[b].at & email) | (m[b].colon & colons) | words; todo; todo &= todo - 1) {
+		uint64_t words = m[b].word && !one ? word_starts(&m[b], &carry) : m[b].word, dots = m[b].dot & (m[b].dot << 5 | carry.dot >> 59) & mac;
+		uint64_t starts = one ? *one : number_starts(&m[b], &carry, iban, capitals);
+		for (uint64_t todo = starts | (m[b].at & email) | (m[b].colon & colons) | words | dots; todo; todo &= todo - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t p = base + bit;
 			uint8_t c = s->t[p];
@@ -241,20 +193,13 @@ static void walk_candidates(struct scan *s, size_t base, const struct marks *m, 
 				find_email(s, p);
 			} else if (c == ':') {
 				find_ipv6(s, p);
-			} else {
+			} else if (c == '.') {
+				find_mac_dotted(s, p);
+			} else if (word_matters(s->t, s->lo, p)) {
 				find_word(s, p);
 			}
 		}
 	}
-}
-
-/* Where twelve ones in a row begin. */
-static inline uint64_t twelve(uint64_t x)
-{
-	x &= x >> 1;
-	x &= x >> 2;
-	x &= x >> 4;
-	return x & x >> 4;
 }
 
 /* Are there twelve ones in a row within the word, or could a longer row cross out of it? */
@@ -360,31 +305,6 @@ static void walk_encoded(struct scan *s, size_t base, const struct marks *m, siz
 		}
 }
 
-/* What a window holds at all; a short text with none of it is done. */
-struct summary {
-	bool digits, base64;
-	uint64_t at, colon, word, odd;
-};
-
-/* An IPv6 address has eight groups or "::", a MAC address six octets: in a text of one window, fewer colons can be left out. */
-static inline bool colons(uint64_t x)
-{
-	return x & x >> 1 || five(x);
-}
-
-static inline struct summary of_block(const struct marks *m)
-{
-	struct summary r = {.at = m->at, .word = m->word, .odd = m->odd, .colon = colons(m->colon) ? m->colon : 0};
-	if (four(m->digit)) {
-		struct carry none = {0};
-		bool plain = five(m->digit & (m->digit - 1)) || m->dot;
-		uint64_t alpha = m->upper | m->lower, starts = number_starts(m, &none, ~(uint64_t)0, ~(uint64_t)0);
-		r.digits = starts & (plain ? starts : alpha << 1);
-	}
-	r.base64 = twelve(m->base64);
-	return r;
-}
-
 /* Of a longer window: what is too little in one block may be enough with its neighbour. */
 static struct summary of_window(const struct marks *m, size_t blocks, bool whole)
 {
@@ -409,17 +329,16 @@ static struct summary of_window(const struct marks *m, size_t blocks, bool whole
 	return r;
 }
 
-static bool plain_candidate(const struct summary *r)
-{
-	return r->at || r->colon || r->word || r->digits;
-}
-
 static void walk_window(struct scan *s, size_t w, const struct marks *m, size_t blocks, const struct summary *r,
 			size_t *base64_until)
 {
-	if (plain_candidate(r))
-		walk_candidates(s, w, m, blocks, r->colon && (wanted(s, DETECT_IPV6) || wanted(s, DETECT_MAC)) ? ~(uint64_t)0 : 0);
-	if (r->base64 && s->hi - s->lo <= 64)
+	const uint64_t colons = r->colon && s->types & (DETECT_BIT(DETECT_IPV6) | DETECT_BIT(DETECT_MAC)) ? ~(uint64_t)0 : 0;
+	const bool short_one = s->hi - s->lo <= 64;
+	if (plain_candidate(r) && short_one)
+		walk_candidates(s, w, m, 1, colons, &r->starts);
+	else if (plain_candidate(r))
+		walk_candidates(s, w, m, blocks, colons, NULL);
+	if (r->base64 && short_one)
 		walk_base64_short(s, m);
 	else if (r->base64)
 		walk_base64(s, w, m, blocks, base64_until);
@@ -431,7 +350,8 @@ static void start_region(struct scan *s, size_t lo, size_t hi)
 {
 	s->lo = lo;
 	s->hi = hi;
-	s->numbers_until = s->colons_until = s->jwt_until = s->bearer_until = s->decoded_until = lo;
+	s->numbers_until = s->colons_until = s->jwt_until = s->bearer_until = s->decoded_until = s->lines_until = lo;
+	s->password_until = s->token_until = s->path_until = lo;
 	s->url_from = s->url_end = 0;
 }
 
@@ -442,8 +362,13 @@ static void scan_region(struct scan *s, size_t lo, size_t hi)
 	start_region(s, lo, hi);
 	for (size_t w = lo; w < hi; w += WINDOW) {
 		size_t n = hi - w < WINDOW ? hi - w : WINDOW, blocks = (n + 63) / 64;
-		marks_fill(s->t + w, n, m);
-		struct summary r = hi - lo <= 64 ? of_block(m) : of_window(m, blocks, hi - lo <= WINDOW);
+		struct summary r;
+		if (hi - lo > 64) {
+			marks_fill(s->t + w, n, m);
+			r = of_window(m, blocks, hi - lo <= WINDOW);
+		} else if (!marks_first(s->t + lo, n, m, &r)) {
+			return;
+		}
 		walk_window(s, w, m, blocks, &r, &base64_until);
 		if (s->full && s->hits[s->count - 1].start < w + n)
 			return;	/* the rest is covered already */
@@ -506,9 +431,8 @@ static size_t scan_short(const uint8_t *t, size_t n, uint64_t types, struct dete
 {
 	struct marks m;
 	size_t base64_until = 0;
-	marks_fill(t, n, &m);
-	struct summary r = of_block(&m);
-	if (!plain_candidate(&r) && !r.odd && !r.base64)
+	struct summary r;
+	if (!marks_first(t, n, &m, &r))
 		return 0;
 	struct scan s = {.t = t, .n = n, .types = types, .hits = hits, .max = max};
 	start_region(&s, 0, n);
@@ -533,9 +457,8 @@ bool detect_maybe(const char *text, size_t n)
 	struct marks m;
 	if (n == 0 || n > 64)
 		return n > 0;
-	marks_fill((const uint8_t *)text, n, &m);
-	struct summary r = of_block(&m);
-	return plain_candidate(&r) || r.odd || r.base64;
+	struct summary r;
+	return marks_first((const uint8_t *)text, n, &m, &r);
 }
 
 bool detect_key_name(const char *text, size_t n)

@@ -15,7 +15,8 @@
 /* At most 64: sets of them are bits of a uint64_t.  Numbers of countries stand as CC_NAME (catalog/detectors/ids.yaml). */
 #define DETECT_TYPE_LIST(X) \
 	X(EMAIL, "email") X(PHONE, "phone") X(IPV4, "ipv4") X(IPV6, "ipv6") X(IBAN, "iban") X(CARD, "card") X(US_SSN, "us_ssn") \
-	X(JWT, "jwt") X(BEARER, "bearer") X(MAC, "mac") X(KEY, "key") X(CRYPTO, "crypto") X(VIN, "vin") X(IMEI, "imei") \
+	X(JWT, "jwt") X(BEARER, "bearer") X(MAC, "mac") X(KEY, "key") X(CRYPTO, "crypto") X(USER_PATH, "user_path") \
+	X(PACKED, "packed") X(VIN, "vin") X(IMEI, "imei") \
 	X(ICCID, "iccid") X(DOB, "dob") X(US_ITIN, "us_itin") X(UK_NHS, "uk_nhs") X(UK_NINO, "uk_nino") X(ES_NIF, "es_nif") \
 	X(IT_CF, "it_cf") X(DE_STEUERID, "de_steuerid") X(FR_NIR, "fr_nir") X(PL_PESEL, "pl_pesel") X(NL_BSN, "nl_bsn") \
 	X(BE_NN, "be_nn") X(PT_NIF, "pt_nif") X(SE_PNR, "se_pnr") X(FI_HETU, "fi_hetu") X(NO_FNR, "no_fnr") X(DK_CPR, "dk_cpr") \

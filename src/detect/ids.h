@@ -87,12 +87,12 @@ static inline bool token_matters(const struct scan *s, size_t p, size_t len)
 	if (a >= 128 || b >= 128)
 		return false;
 	return key_pairs[a][b >> 6] >> (b & 63) & 1 || (key_classes[a] >> 7 && len >= 26) || len == 17 ||
-	       (len >= 12 && (hex_text(s->t + p) || base32_text(s->t + p)));
+	       (len >= 12 && (hex_text(s->t + p) || base32_text(s->t + p) || (a == '0' && b == 'x')));
 }
 
 /* ---- coins.c ----------------------------------------------------------------------------------------------------- */
 
-/* What address text[0..n) is, or NULL: its checksum fits. */
+/* What address text[0..n) is, or NULL: its checksum fits.  crypto.eth in one case has none. */
 const struct detect_kind *coin_of(const uint8_t *text, size_t n);
 
 /* ---- checks.c: the functions that rows name ---------------------------------------------------------------------- */

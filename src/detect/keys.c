@@ -178,6 +178,24 @@ void find_mac(struct scan *s, size_t p, uint8_t sep)
 		hit_add(s, p, p + 17, &f, 0);
 }
 
+/* As Cisco writes it; with a letter at least: 2026.0115.1200 is a version. */
+void find_mac_dotted(struct scan *s, size_t dot)
+{
+	static const struct finding f = {DETECT_MAC, DETECT_STRONG, 80, "six octets in hex, in three groups", NULL};
+	size_t p = dot - 9, letters = 0, different = 0;
+	if (dot < s->lo + 9 || is(before(s, p), C_ALNUM) || before(s, p) == '.')
+		return;
+	for (unsigned i = 0; i < 14; i++) {
+		uint8_t c = at(s, p + i);
+		if (i % 5 == 4 ? c != '.' : !is(c, C_HEX))
+			return;
+		letters += is(c, C_ALPHA);
+		different += c != s->t[p];
+	}
+	if (letters && different > 2 && !is(at(s, p + 14), C_ALNUM) && !(at(s, p + 14) == '.' && is(at(s, p + 15), C_ALNUM)))
+		hit_add(s, p, p + 14, &f, 0);
+}
+
 static void vehicle(struct scan *s, size_t p)
 {
 	static const struct finding f = {DETECT_VIN, DETECT_WEAK, 75, "17 characters, check digit, behind a word for vehicle", NULL};
@@ -234,6 +252,22 @@ static bool pem(struct scan *s, size_t p)
 	return true;
 }
 
+static bool mixed_case(const uint8_t *t, size_t n)
+{
+	unsigned seen = 0;
+	for (size_t i = 0; i < n; i++)
+		seen |= is(t[i], C_UPPER) ? 1u : is(t[i], C_LOWER) ? 2u : 0u;
+	return seen == 3;
+}
+
+static void wallet(struct scan *s, size_t p, const struct detect_kind *kind)
+{
+	static const char *const words[] = {"eth", "ethereum", "wallet", "metamask", "erc", "address", "polygon", NULL};
+	const struct finding f = {DETECT_CRYPTO, DETECT_WEAK, 70, "0x and 40 hex digits behind a word for a wallet", kind};
+	if (near_word(s, p, NEAR, words))
+		hit_add(s, p, p + 42, &f, 0);
+}
+
 void find_run(struct scan *s, size_t start, size_t end)
 {
 	if (end - start >= 17 && s->t[start + 2] == '-' && wanted(s, DETECT_MAC))
@@ -251,13 +285,17 @@ void find_token(struct scan *s, size_t p, size_t len)
 	if (wanted(s, DETECT_KEY) && prefixed(s, p, false))
 		return;
 	if (len >= 12 && s->depth < DEPTH_MAX) {
-		if (hex_text(s->t + p))
+		if (s->t[p] == '0' && s->t[p + 1] == 'x')
+			scan_hex(s, p + 2, p + len);
+		else if (hex_text(s->t + p))
 			scan_hex(s, p, p + len);
 		else if (base32_text(s->t + p))
 			scan_base32(s, p, p + len);
 	}
 	const struct detect_kind *kind = wanted(s, DETECT_CRYPTO) && len >= 26 && len <= 74 ? coin_of(s->t + p, len) : NULL;
-	if (kind)
+	if (kind && len == 42 && s->t[p] == '0' && !mixed_case(s->t + p + 2, 40))
+		wallet(s, p, kind);
+	else if (kind)
 		found_kind(s, p, p + len, DETECT_CRYPTO, kind, "a coin's address with its checksum");
 	else if (len == 17 && wanted(s, DETECT_VIN) && is(s->t[p + 16], C_DIGIT))
 		vehicle(s, p);

@@ -114,12 +114,19 @@ static bool phone_sep(uint8_t c)
 	return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')' || c == '_' || c == '\t' || c == '\n';
 }
 
-/* Digits in groups, up to three of " -./()" between them; a group that would pass 15 digits stays out. */
+/*
+ * Digits in groups, up to three of " -./()" between them, or single + (blanks of a form); a group that would pass 15 digits
+ * stays out, but not of a row of + and digits, whose next number would be taken for this one's end.
+ */
 static void gather_phone(const struct scan *s, size_t p, struct digits *out)
 {
+	bool plus = false;
 	*out = (struct digits){.end = p};
 	for (size_t i = p;;) {
 		unsigned n = run(s, i);
+		if (plus && out->n + n > E164_MAX)
+			while (is(at(s, out->end), C_DIGIT) || at(s, out->end) == '+')
+				out->end++;
 		if (n == 0 || out->n + n > E164_MAX)
 			return;
 		for (unsigned k = 0; k < n; k++)
@@ -127,7 +134,11 @@ static void gather_phone(const struct scan *s, size_t p, struct digits *out)
 		out->groups++;
 		i += n;
 		out->end = i;
-		for (unsigned k = 0; k < 3 && phone_sep(at(s, i)); k++)
+		if (at(s, i) == '+' && is(at(s, i + 1), C_DIGIT)) {
+			plus = true;
+			i++;
+		}
+		for (unsigned k = 0; !plus && k < 3 && phone_sep(at(s, i)); k++)
 			i++;
 	}
 }
@@ -305,6 +316,11 @@ struct pan {
 	unsigned n, groups;
 };
 
+static bool list_sign(uint8_t c)
+{
+	return is(c, C_SEP) || c == ',' || c == '"' || c == '\'';
+}
+
 static void gather_pan(const struct scan *s, size_t p, struct pan *out)
 {
 	out->n = out->groups = 0;
@@ -317,9 +333,11 @@ static void gather_pan(const struct scan *s, size_t p, struct pan *out)
 		i += n;
 		out->len[out->groups] = (uint8_t)n;
 		out->end[out->groups++] = i;
-		if (!is(at(s, i), C_SEP))
+		size_t signs = i;
+		while (i - signs < 3 && (is(at(s, i), C_SEP) || (n < 3 && list_sign(at(s, i)))))
+			i++;
+		if (i == signs)
 			return;
-		i++;
 	}
 }
 
@@ -365,12 +383,20 @@ static bool card_grouped(struct scan *s, size_t p)
 	return false;
 }
 
-/* 4 1 1 1 ... and 41 11 ...: one digit or two at a time, when that is all of it. */
+static bool list_goes_on_left(const struct scan *s, size_t p)
+{
+	size_t i = p;
+	while (p - i < 3 && list_sign(before(s, i)))
+		i--;
+	return i < p && is(before(s, i), C_DIGIT);
+}
+
+/* 4 1 1 1 ..., [4,1,1,1,...] and 41 11 ...: one digit or two at a time, when that is all of it. */
 static bool card_spelled(struct scan *s, size_t p, unsigned each)
 {
 	static const struct finding f = {DETECT_CARD, DETECT_STRONG, 80, "a card's digits one by one, issuer prefix and length, Luhn", NULL};
 	struct pan g;
-	if (goes_on_left(s, p))
+	if (list_goes_on_left(s, p))
 		return false;
 	gather_pan(s, p, &g);
 	if (g.n < 14 || g.n > 16 || g.groups * each != g.n)
@@ -379,7 +405,7 @@ static bool card_spelled(struct scan *s, size_t p, unsigned each)
 		if (g.len[i] != each)
 			return false;
 	size_t end = g.end[g.groups - 1];
-	if ((is(at(s, end), C_SEP) && is(at(s, end + 1), C_DIGIT)) || !word_ends(s, end) || !issuer(g.d, g.n, true) || !luhn(g.d, g.n))
+	if ((list_sign(at(s, end)) && is(at(s, end + 1), C_DIGIT)) || !word_ends(s, end) || !issuer(g.d, g.n, true) || !luhn(g.d, g.n))
 		return false;
 	found(s, p, end, &f);
 	return true;
@@ -473,7 +499,7 @@ static bool by_length(struct scan *s, size_t p, unsigned n)
 	switch (n) {
 	case 1:
 	case 2:
-		return card && is(at(s, p + n), C_SEP) && card_spelled(s, p, n);
+		return card && list_sign(at(s, p + n)) && card_spelled(s, p, n);
 	case 3:
 		return (wanted(s, DETECT_US_SSN) && ssn(s, p)) || (wanted(s, DETECT_PHONE) && phone_nanp(s, p));
 	case 4:

@@ -168,6 +168,10 @@ void find_email(struct scan *s, size_t sign)
 {
 	static const struct finding f = {DETECT_EMAIL, DETECT_STRONG, 95, "local part, @, host name with a top-level domain", NULL};
 	size_t start = local_part(s, sign);
+	if (before(s, start) > ' ' && before(s, start) != ']' && wanted(s, DETECT_KEY) && find_url_password(s, sign))
+		return;
+	if (!wanted(s, DETECT_EMAIL))
+		return;
 	if (start == sign)
 		start = quoted_part(s, sign);
 	if (start == sign)
@@ -349,10 +353,21 @@ static void bearer(struct scan *s, size_t p)
 
 void find_word(struct scan *s, size_t p)
 {
-	if (s->t[p] == 'e' && at(s, p + 1) == 'y') {
+	switch (s->t[p]) {
+	case 'e':
 		if (wanted(s, DETECT_JWT))
 			jwt(s, p);
-	} else if (wanted(s, DETECT_BEARER)) {
-		bearer(s, p);
+		break;
+	case 'b':
+	case 'B':
+		if (wanted(s, DETECT_BEARER))
+			bearer(s, p);
+		break;
+	case '=':
+		if (s->depth < DEPTH_MAX)
+			scan_decoded(s, p);
+		break;
+	default:
+		find_phrase(s, p);
 	}
 }
