@@ -202,11 +202,27 @@ static const char *const kind_names[OBJECT_KINDS] = {"event", "profile", "group"
 
 #define T(s) (int)(s).len, (s).at ? (s).at : ""
 
+/* Something else than redacting happens to a hit. */
+static bool hides(const struct plan_leaf *l)
+{
+	return l->on_hit.len && !span_eq(l->on_hit, "redact");
+}
+
 static json_t *leaf_json(size_t n, const struct plan_leaf *l)
 {
-	return json_pack("{s:I,s:s,s:s%,s:s%,s:s%,s:s}", "n", (json_int_t)n, "kind", kind_names[l->kind], "path", l->path.at,
+	json_t *o = json_pack("{s:I,s:s,s:s%,s:s%,s:s%,s:s}", "n", (json_int_t)n, "kind", kind_names[l->kind], "path", l->path.at,
 			 l->path.len, "action", l->what.at, l->what.len, "category", l->category.len ? l->category.at : "",
 			 l->category.len, "from", l->from_adapter ? "adapter" : "contract");
+	if (hides(l))
+		json_object_set_new(o, "on_hit", json_stringn(l->on_hit.at, l->on_hit.len));
+	return o;
+}
+
+static void leaf_print(size_t n, const struct plan_leaf *l)
+{
+	bool hit = hides(l);
+	printf("%3zu  %-8s %-9s %-36.*s %.*s%s%.*s%s%.*s\n", n, kind_names[l->kind], l->from_adapter ? "adapter" : "contract", T(l->path),
+	       T(l->what), hit ? ", on_hit: " : "", hit ? (int)l->on_hit.len : 0, hit ? l->on_hit.at : "", l->category.len ? "  # " : "", T(l->category));
 }
 
 static int show_effective(const struct contract *c, enum flow flow, bool json)
@@ -223,8 +239,7 @@ static int show_effective(const struct contract *c, enum flow flow, bool json)
 		if (json)
 			json_array_append_new(list, leaf_json(i, l));
 		else
-			printf("%3zu  %-8s %-9s %-36.*s %.*s%s%.*s\n", i, kind_names[l->kind], l->from_adapter ? "adapter" : "contract",
-			       T(l->path), T(l->what), l->category.len ? "  # " : "", T(l->category));
+			leaf_print(i, l);
 	}
 	if (json) {
 		char hex[65];

@@ -47,6 +47,8 @@ struct filter {
 	struct apply_env env;
 	struct apply_out out;
 	struct buf told;	/* lines of --explain */
+	size_t told_last;	/* where those of the newest object begin */
+	uint32_t told_index;
 	const char *file;
 	uint64_t objects;	/* before the present call */
 	bool dropped, bad_input;
@@ -62,6 +64,10 @@ static void tell(void *arg, const struct explained *e)
 		f->dropped = true;
 	if (!f->explain)
 		return;
+	if (b->len == 0 || e->index != f->told_index) {
+		f->told_last = b->len;
+		f->told_index = e->index;
+	}
 	buf_addf(b, "{\"n\":%llu,\"event\":", (unsigned long long)(f->objects + e->index + 1));
 	buf_add_json(b, e->event.at, e->event.len);
 	buf_adds(b, ",\"path\":");
@@ -72,7 +78,10 @@ static void tell(void *arg, const struct explained *e)
 	for (unsigned t = 0, n = 0; t < DETECT_TYPES; t++)
 		if (e->found >> t & 1)
 			buf_addf(b, "%s\"%s\"", n++ ? "," : "", detect_name((enum detect_type)t));
-	buf_adds(b, "]}\n");
+	buf_addc(b, ']');
+	if (e->on_hit)
+		buf_addf(b, ",\"on_hit\":\"%s\"", e->on_hit);
+	buf_adds(b, "}\n");
 }
 
 /* ---- input ---------------------------------------------------------------------------------------------------------- */
@@ -90,7 +99,8 @@ static int apply(struct filter *f, enum object_kind kind, const char *text, size
 {
 	apply_out_reset(&f->out);
 	if (plan_apply(f->plan, &f->env, kind, text, n, lines, &f->out, err) < 0) {
-		buf_reset(&f->told);
+		if (err->code != ERR_DENIED)
+			buf_reset(&f->told);
 		return -1;
 	}
 	for (size_t i = 0; i < f->out.n && !f->dropped; i++)
@@ -99,6 +109,30 @@ static int apply(struct filter *f, enum object_kind kind, const char *text, size
 	if (emit(f) < 0)
 		return err_sys(err, "standard output");
 	return 0;
+}
+
+/* `on_hit: refuse`: nothing of the request leaves, and of its objects the one that did it is told. */
+static int refused(struct filter *f, size_t line, const struct err *why, struct err *err)
+{
+	struct buf *b = &f->told;
+	f->dropped = true;
+	f->objects += f->out.n;
+	fprintf(stderr, "weir: %s: line %zu: %s\n", f->file, line, why->msg);
+	int r = b->len > f->told_last ? cli_write_all(STDOUT_FILENO, b->data + f->told_last, b->len - f->told_last) : 0;
+	buf_reset(b);
+	return r < 0 ? err_sys(err, "standard output") : 0;
+}
+
+/* One request that isn't taken apart by lines. */
+static int apply_all(struct filter *f, enum object_kind kind, const char *text, size_t n, bool lines, struct err *err)
+{
+	struct err bad = {.off = ERR_NOOFF};
+	if (apply(f, kind, text, n, lines, &bad) == 0)
+		return 0;
+	if (bad.code == ERR_DENIED)
+		return refused(f, 1, &bad, err);
+	*err = bad;
+	return -1;
 }
 
 static void bad_line(struct filter *f, size_t line, const struct err *err)
@@ -122,7 +156,10 @@ static int by_line(struct filter *f, char *at, char *end, size_t line, struct er
 				*err = bad;
 				return -1;
 			}
-			bad_line(f, line, &bad);
+			if (bad.code != ERR_DENIED)
+				bad_line(f, line, &bad);
+			else if (refused(f, line, &bad, err) < 0)
+				return -1;
 		}
 		if (nl)
 			*nl = '\n';
@@ -157,6 +194,7 @@ static int piece(struct filter *f, char *at, char *stop, size_t *line, struct er
 		*err = bad;
 		return -1;
 	}
+	buf_reset(&f->told);
 	if (r < 0 && by_line(f, at, stop, *line, err) < 0)
 		return -1;
 	*line += lines_in(at, stop) + 1;
@@ -176,7 +214,7 @@ static int whole(struct filter *f, int fd, struct buf *in, size_t *line, struct 
 	char *at = (char *)in->data, *end = at + in->len;
 	memset(end, 0, JSON_PAD);
 	if (one_text(at, in->len))
-		return apply(f, f->kind, at, in->len, false, err);
+		return apply_all(f, f->kind, at, in->len, false, err);
 	return piece(f, at, end, line, err);
 }
 
@@ -253,7 +291,7 @@ static int raw_body(struct filter *f, const char *path, struct err *err)
 	if (r == 0)
 		r = f->adapter->decode(f->route, &rq, input_max, &a, &o, err);
 	if (r == 0)
-		r = apply(f, f->route->kind, o.json.at, o.json.len, o.ndjson, err);
+		r = apply_all(f, f->route->kind, o.json.at, o.json.len, o.ndjson, err);
 	arena_release(&a);
 	buf_release(&in);
 	return r;

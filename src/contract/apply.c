@@ -480,6 +480,7 @@ static void object_begin(struct walk *w, enum object_kind kind, uint32_t off)
 {
 	w->kind = kind;
 	w->drop = DROP_NONE;
+	w->stop = HIT_REDACT;
 	w->name_ok = w->link = w->operation_seen = false;
 	w->name = (struct span){0};
 	w->boxes = w->made = 0;
@@ -537,6 +538,8 @@ static bool object(struct walk *w, enum object_kind kind, uint32_t off, uint32_t
 		w->drop = denied(w);
 	if (*end - off > bytes_max)
 		w->drop = DROP_LIMIT;
+	if (__builtin_expect(w->stop >= HIT_DROP_EVENT, 0) && w->drop == DROP_NONE)
+		w->drop = DROP_DETECTOR;
 	w->a->dropped = w->drop;
 	if (w->drop == DROP_NONE)
 		w->a->held = held_back(w);
@@ -558,7 +561,7 @@ static bool object(struct walk *w, enum object_kind kind, uint32_t off, uint32_t
 		putc_raw(w->b, '\n');
 	if (w->explaining)
 		explain_flush(w);
-	return true;
+	return w->drop != DROP_DETECTOR || w->stop != HIT_REFUSE || json_fail(w->s, ERR_DENIED, off, "refused by the contract");
 }
 
 /* One object, or an array of them. */
@@ -598,6 +601,14 @@ static bool lines(struct walk *w, enum object_kind kind)
 	return json_end(w->s);
 }
 
+/* Which place, and a hit's kind: what the contract or the catalogue say, never what stood there. */
+static int refused_by_contract(const struct walk *w, struct err *err)
+{
+	const int leaf = w->stopped_by->leaf;
+	const struct span path = leaf >= 0 ? w->plan->leaves[leaf].path : (struct span)SPAN("a place of the protocol");
+	return err_at(err, ERR_DENIED, w->s->fail_at, "%s in %.*s: the contract refuses the request", detect_name(w->stop_type), (int)path.len, path.at);
+}
+
 /* ---- a request ------------------------------------------------------------------------------------------------------- */
 
 int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kind, const char *json, size_t n, bool ndjson,
@@ -618,7 +629,7 @@ int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kin
 	if (out->bytes.data && out->bytes.len < out->bytes.cap)
 		out->bytes.data[out->bytes.len] = 0;
 	if (!ok)
-		return json_scan_err(&sc->scan, err);
+		return sc->scan.code == ERR_DENIED ? refused_by_contract(&w, err) : json_scan_err(&sc->scan, err);
 	if (out->bytes.over || out->arena.over)
 		return err_set(err, ERR_LIMIT, "what is left is larger than %zu bytes", out->bytes.max);
 	return 0;

@@ -50,15 +50,17 @@ void explain_note(struct walk *w, const char *action, const char *outcome, const
 		sc->notes_cap = sc->notes_cap ? 2 * sc->notes_cap : 64;
 		sc->notes = xrealloc(sc->notes, sc->notes_cap * sizeof *sc->notes);
 	}
+	const char *on_hit = found && strcmp(reason, "unnamed") != 0 ? on_hit_word(w->did) : NULL;
 	const char *path = arena_strndup(&w->out->arena, sc->path.len ? (const char *)sc->path.data : "", sc->path.len);
-	sc->notes[sc->notes_len++] = (struct note){path ? path : "", action, outcome, reason, category, found};
+	sc->notes[sc->notes_len++] = (struct note){path ? path : "", action, outcome, reason, category, found, on_hit};
 }
 
 void explain_flush(struct walk *w)
 {
 	static const char *const reasons[DROP_REASONS] = {
 		[DROP_EVENT] = "event", [DROP_OPERATION] = "event", [DROP_LINK] = "event",
-		[DROP_DUPLICATE_KEY] = "duplicate_key", [DROP_LIMIT] = "limit", [DROP_TYPE_MISMATCH] = "type_mismatch"};
+		[DROP_DUPLICATE_KEY] = "duplicate_key", [DROP_LIMIT] = "limit", [DROP_TYPE_MISMATCH] = "type_mismatch",
+		[DROP_DETECTOR] = "detector"};
 	bool dropped = w->drop != DROP_NONE;
 	struct span event = w->name;
 	if (event.len && !text_clean(w, event, DETECT_ALL))
@@ -77,6 +79,7 @@ void explain_flush(struct walk *w)
 			.reason = dropped && was_kept ? reasons[w->drop] : n->reason,
 			.category = n->category,
 			.found = n->found,
+			.on_hit = n->on_hit,
 		};
 		w->env->explain(w->env->explain_arg, &e);
 	}

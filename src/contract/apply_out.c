@@ -5,7 +5,7 @@
 #include "contract/program.h"
 
 const char *const drop_reason_names[DROP_REASONS] = {"none",	       "event", "operation", "link",
-						     "duplicate_key", "limit", "type_mismatch"};
+						     "duplicate_key", "limit", "type_mismatch", "detector"};
 
 void apply_out_init(struct apply_out *o, size_t max_bytes)
 {
@@ -15,6 +15,7 @@ void apply_out_init(struct apply_out *o, size_t max_bytes)
 	buf_init(&o->scratch->text, 0);
 	buf_init(&o->scratch->made, 0);
 	buf_init(&o->scratch->named, 0);
+	buf_init(&o->scratch->hidden, 0);
 	buf_init(&o->scratch->path, 0);
 }
 
@@ -39,6 +40,7 @@ void apply_out_release(struct apply_out *o)
 		buf_wipe(&sc->text);
 		buf_wipe(&sc->made);
 		buf_wipe(&sc->named);
+		buf_wipe(&sc->hidden);
 		buf_release(&sc->path);
 		free(sc->seen);
 		free(sc->done);

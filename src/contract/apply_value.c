@@ -9,14 +9,6 @@
 
 enum { HITS = 64 };
 
-static bool pad(struct buf *b)
-{
-	if (b->len + JSON_PAD >= b->cap && !buf_reserve(b, JSON_PAD))
-		return false;
-	memset(b->data + b->len, 0, JSON_PAD);
-	return true;
-}
-
 bool value_text(struct walk *w, const struct value *v, bool lossless, struct span *out)
 {
 	struct buf *b = &w->sc->text;
@@ -36,7 +28,7 @@ bool value_text(struct walk *w, const struct value *v, bool lossless, struct spa
 		b->len = json_unescape_lossy(v->at, v->len, (char *)b->data);
 	}
 	*out = (struct span){(const char *)b->data, b->len};
-	return pad(b);
+	return buf_pad(b);
 }
 
 bool text_clean(const struct walk *w, struct span text, uint64_t types)
@@ -81,72 +73,6 @@ static uint64_t types_of(const struct walk *w, const struct act *a)
 	return a->rule && a->action == ACT_REDACT ? a->rule->redact_types : 0;
 }
 
-/* Plain ASCII with nothing to escape?  False may mean that it wasn't looked at. */
-static bool surely_plain(const char *text, size_t n)
-{
-#if defined(__SSE2__)
-	for (size_t i = 0; i < n; i += 16) {
-		unsigned m = json_hits(text + i);
-		if (n - i < 16)
-			m &= (1u << (n - i)) - 1;
-		if (m)
-			return false;
-	}
-	return true;
-#else
-	(void)text;
-	return n == 0;
-#endif
-}
-
-/* String content without quotes; 64 bytes must be readable behind it. */
-static void text_add(struct walk *w, const char *text, size_t n)
-{
-	if (surely_plain(text, n))
-		put(w->b, text, n);
-	else
-		json_escape(w->b, text, n);
-}
-
-/* detect_scan; where the place gives numbers their meaning, its words stand before the text. */
-static size_t look_for(struct walk *w, const struct act *a, struct span text, uint64_t types, struct detect_hit *hits, size_t max)
-{
-	struct buf *b = &w->sc->named;
-	const size_t head = a->context.len;
-	size_t n = 0;
-	if (!head)
-		return detect_scan(text.at, text.len, types, hits, max);
-	buf_reset(b);
-	buf_add(b, a->context.at, head);
-	buf_add(b, text.at, text.len);
-	must(pad(b));	/* it has no ceiling */
-	size_t found = detect_scan((const char *)b->data, b->len, types, hits, max);
-	for (size_t i = 0; i < found; i++) {
-		struct detect_hit h = hits[i];
-		if (h.end <= head)
-			continue;	/* of the words alone */
-		h.start = h.start < head ? 0 : h.start - (uint32_t)head;
-		h.end -= (uint32_t)head;
-		hits[n++] = h;
-	}
-	return n;
-}
-
-static void redacted_out(struct walk *w, struct span text, size_t cut, const struct detect_hit *hits, size_t n)
-{
-	struct buf *b = w->b;
-	size_t at = 0;
-	for (size_t i = 0; i < n && hits[i].start < cut; i++) {
-		text_add(w, text.at + at, hits[i].start - at);
-		buf_adds(b, hits[i].kind->placeholder);
-		at = hits[i].end;
-		w->found |= DETECT_BIT(hits[i].type);
-		w->out->found[hits[i].type]++;
-	}
-	if (at < cut)
-		text_add(w, text.at + at, cut - at);
-}
-
 /*
  * Text as a JSON string: cut to max, then redacted.  raw: the value it came from when the action left it as it was; its
  * bytes are copied when nothing else changes it either.  The detectors look at the text before the cut, so that half an
@@ -159,20 +85,21 @@ static enum result text_out(struct walk *w, const struct act *a, struct span tex
 	uint64_t types = types_of(w, a);
 	if (types)
 		n = look_for(w, a, text, types, hits, HITS);
-	bool hit = n > 0 && hits[0].start < cut;
-	if (!hit && cut == text.len && raw)
+	if (n > 0 && hits[0].start < cut)
+		return found_out(w, a, text, cut, types, hits, n);
+	if (cut == text.len && raw)
 		return raw_out(w, raw);
 	putc_raw(w->b, '"');
-	redacted_out(w, text, cut, hits, n);
+	text_add(w, text.at, cut);
 	putc_raw(w->b, '"');
-	return hit ? R_REDACTED : R_CHANGED;
+	return R_CHANGED;
 }
 
 /* What an action made in sc->made. */
 static enum result made_out(struct walk *w, const struct act *a, const struct value *v, struct span text)
 {
 	struct buf *m = &w->sc->made;
-	if (!pad(m))
+	if (!buf_pad(m))
 		return R_TYPE;
 	struct span made = {(const char *)m->data, m->len};
 	bool same = made.len == text.len && memcmp(made.at, text.at, text.len) == 0;
@@ -185,10 +112,8 @@ static bool lexeme_clean(struct walk *w, const struct act *a, uint64_t types, st
 {
 	struct detect_hit hits[4];
 	size_t n = a->context.len || detect_maybe(lexeme.at, lexeme.len) ? look_for(w, a, lexeme, types, hits, 4) : 0;
-	for (size_t i = 0; i < n; i++) {
-		w->found |= DETECT_BIT(hits[i].type);
-		w->out->found[hits[i].type]++;
-	}
+	if (n)	/* it can't be half hidden */
+		hits_note(w, a, hits, n, a->on_hit.what > HIT_DROP ? a->on_hit.what : HIT_DROP);
 	return n == 0;
 }
 
@@ -222,7 +147,7 @@ static bool number_clean(struct walk *w, const struct act *a, struct span lexeme
 	if (!memchr(lexeme.at, 'e', lexeme.len) && !memchr(lexeme.at, 'E', lexeme.len))
 		return true;
 	buf_reset(m);
-	return !number_round(lexeme, 0, m) || m->len > 40 || !pad(m) || lexeme_clean(w, a, types, (struct span){(const char *)m->data, m->len});
+	return !number_round(lexeme, 0, m) || m->len > 40 || !buf_pad(m) || lexeme_clean(w, a, types, (struct span){(const char *)m->data, m->len});
 }
 
 /* ---- pseudonyms -------------------------------------------------------------------------------------------------------- */
@@ -459,7 +384,7 @@ static enum result act_round(struct walk *w, const struct act *a, const struct v
 	struct buf *m = &w->sc->made;
 	struct span lexeme = {v->at, v->len};
 	buf_reset(m);
-	if (v->type != '0' || !number_round(lexeme, a->rule->decimals, m) || !pad(m))
+	if (v->type != '0' || !number_round(lexeme, a->rule->decimals, m) || !buf_pad(m))
 		return R_TYPE;
 	bool same = m->len == lexeme.len && memcmp(m->data, lexeme.at, lexeme.len) == 0;
 	size_t mark = w->b->len;

@@ -40,6 +40,8 @@ void category_left(const struct act *a, struct buf *out)
 		c = (struct span)SPAN("");
 	else if (r && r->action == ACT_ROUND && r->decimals <= IMPRECISE_DECIMALS && under(c, (struct span)SPAN("user.location")))
 		c = imprecise;
+	if (!c.len && a->detect && a->on_hit_own && a->on_hit.what == HIT_PSEUDONYM)	/* nobody said what else is there */
+		c = pseudonym;
 	buf_add(out, c.at, c.len);
 	if (c.len && r && word_behind(r))
 		buf_addf(out, ".%s", word_behind(r));

@@ -47,6 +47,9 @@ static void a_category_is_what_the_value_became(void **state)
 	} rows[] = {
 		{"{keep: true, category: user.contact.email}", "user.contact.email"},
 		{"{keep: true}", ""},
+		{"{keep: true, on_hit: pseudonym}", "user.unique_id.pseudonymous"},
+		{"{keep: true, on_hit: pseudonym, category: user.content}", "user.content"},
+		{"{keep: true, on_hit: {mask: 4}, category: user.content}", "user.content"},
 		{"{domain: true, category: user.contact.email}", "user.contact.email.domain"},
 		{"{domain: true}", ""},
 		{"{pseudonym: email, category: user.contact.email}", "user.unique_id.pseudonymous"},

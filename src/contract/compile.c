@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "contract/program.h"
+#include "contract/read.h"
 #include "detect/fields.h"
 
 const char *const flow_names[4] = {"open", "restricted", "suspended", "quarantined"};
@@ -326,6 +327,18 @@ static struct span describe(struct plan *p, const struct act *a)
 	return s;
 }
 
+static struct span hit_of(struct plan *p, const struct act *a)
+{
+	struct buf b;
+	if (!a->detect)
+		return (struct span)SPAN("");
+	buf_init(&b, 0);
+	on_hit_text(a->on_hit, &b);
+	struct span s = copy(p, (struct span){(const char *)b.data, b.len});
+	buf_release(&b);
+	return s;
+}
+
 static struct span category_of(struct plan *p, const struct act *a)
 {
 	struct buf b;
@@ -352,6 +365,7 @@ static void leaf_for(struct compiler *c, struct node *n, enum object_kind kind, 
 						 .path = copy(c->p, path),
 						 .what = describe(c->p, a),
 						 .category = category_of(c->p, a),
+						 .on_hit = hit_of(c->p, a),
 						 .from_adapter = a->slot && !a->rule},
 			   a);
 	n->kept = true;
@@ -404,6 +418,8 @@ static void slot_add(struct compiler *c, struct node *n, const struct slot *s, u
 	a->id = s->id;
 	a->identity = c->identity;
 	a->rank = rank;
+	a->on_hit = s->role == SLOT_INSERT_ID ? (struct on_hit){HIT_REDACT, 0} : c->c->on_hit;
+	a->on_hit_own = false;
 	a->detect = s->role == SLOT_TIME || s->role == SLOT_ID ? 0 : DETECT_ALL;
 	a->max = -1;
 	a->rule = NULL;
@@ -437,6 +453,11 @@ static void rule_add(struct compiler *c, struct node *n, const struct rule *r)
 	a->max = r->max;
 	a->detect = detect_of(r);
 	a->context = context_of(c, &r->path);
+	a->on_hit_own = r->on_hit_said;
+	if (r->action == ACT_REDACT || (a->slot && a->role == SLOT_INSERT_ID))	/* these say themselves what happens */
+		a->on_hit = (struct on_hit){HIT_REDACT, 0};
+	else
+		a->on_hit = r->on_hit_said ? r->on_hit : c->c->on_hit;
 }
 
 static void rules_add(struct compiler *c, struct node *root, const struct rule *v, size_t n)
@@ -579,6 +600,7 @@ static void operations_add(struct compiler *c, enum object_kind kind, struct nod
 							 .path = copy(p, (struct span){o->key, strlen(o->key)}),
 							 .what = n->names ? SPAN("names of fields") : SPAN("flag"),
 							 .category = SPAN(""),
+							 .on_hit = SPAN(""),
 							 .from_adapter = true},
 				   NULL);
 	}

@@ -64,6 +64,7 @@ struct plan_leaf {
 	struct span path;	/* "properties.$browser" */
 	struct span what;	/* the action in words: "keep", "truncate: hour", "identity: pseudonym" */
 	struct span category;	/* of what leaves, after the action: "user.contact.email.domain"; empty when nobody said */
+	struct span on_hit;	/* what becomes of a hit: "redact", "mask: 4"; empty where the detectors don't look */
 	bool from_adapter;	/* a protocol slot rather than a rule of the contract */
 };
 size_t plan_leaves(const struct plan *p, const struct plan_leaf **out);
@@ -77,7 +78,7 @@ bool plan_within(const struct plan *now, const struct plan *then);
 /* ---- applying it ---------------------------------------------------------------------------------------------- */
 
 enum drop_reason {	/* of a whole object; names are metric labels */
-	DROP_NONE, DROP_EVENT, DROP_OPERATION, DROP_LINK, DROP_DUPLICATE_KEY, DROP_LIMIT, DROP_TYPE_MISMATCH, DROP_REASONS
+	DROP_NONE, DROP_EVENT, DROP_OPERATION, DROP_LINK, DROP_DUPLICATE_KEY, DROP_LIMIT, DROP_TYPE_MISMATCH, DROP_DETECTOR, DROP_REASONS
 };
 extern const char *const drop_reason_names[DROP_REASONS];
 
@@ -104,6 +105,7 @@ struct explained {
 	const char *action, *outcome, *reason;
 	struct span category;
 	uint64_t found;			/* DETECT_BIT bits */
+	const char *on_hit;		/* what became of these: "redact", "mask", ...; NULL where nothing was found in a named place */
 };
 
 /*
@@ -160,7 +162,8 @@ void apply_out_release(struct apply_out *o);
  * (ndjson) one of either a line; 64 readable zero bytes follow it.  kind is the route's.
  *
  * Returns -1 with ERR_SYNTAX (offset) when any of it isn't strict RFC 8259 JSON in UTF-8, ERR_LIMIT past depth, keys or
- * object count: then nothing of the request may leave.  An object over object_bytes is dropped (DROP_LIMIT).
+ * object count; with ERR_DENIED (offset of the object) when something was found at a place with `on_hit: refuse`: then
+ * nothing of the request may leave.  An object over object_bytes is dropped (DROP_LIMIT).
  */
 int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kind, const char *json, size_t n, bool ndjson,
 	       struct apply_out *out, struct err *err);

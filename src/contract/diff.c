@@ -194,6 +194,20 @@ static void diff_events(struct differ *d)
 	}
 }
 
+static void diff_default_hit(struct differ *d)
+{
+	struct on_hit a = d->a->on_hit, b = d->b->on_hit;
+	struct buf text;
+	if (on_hit_same(a, b))
+		return;
+	buf_init(&text, 0);
+	on_hit_text(b, &text);
+	buf_adds(&text, ", was ");
+	on_hit_text(a, &text);
+	say_change(d, !on_hit_within(b, a), "on_hit: %.*s", (int)text.len, (const char *)text.data);
+	buf_release(&text);
+}
+
 static void diff_switches(struct differ *d)
 {
 	const struct contract *a = d->a, *b = d->b;
@@ -203,6 +217,7 @@ static void diff_switches(struct differ *d)
 		say_change(d, a->refuse_sec_gpc, "consent: events with Sec-GPC are %s", b->refuse_sec_gpc ? "refused now" : "no longer refused");
 	if (a->identity != b->identity)
 		say_change(d, b->identity < a->identity, "identity: %s, was %s", identity_names[b->identity], identity_names[a->identity]);
+	diff_default_hit(d);
 	if (a->links != b->links)
 		say_change(d, b->links, "links: %s", b->links ? "allowed now" : "denied now");
 	if (a->profiles != b->profiles)
@@ -278,6 +293,24 @@ static int leaf_like(const struct plan *p, const struct plan_leaf *l)
 	return -1;
 }
 
+static void diff_hit(struct differ *d, const char *kind, const struct plan_leaf *l, const struct act *b, const struct plan_leaf *k, const struct act *a)
+{
+	if (!l->on_hit.len || !k->on_hit.len || same(l->on_hit, k->on_hit) || (!a->on_hit_own && !b->on_hit_own))
+		return;	/* said as `detect`, or once, as the contract's on_hit */
+	say_change(d, !on_hit_within(b->on_hit, a->on_hit), "%s: %.*s: on_hit %.*s, was %.*s", kind, T(l->path), T(l->on_hit), T(k->on_hit));
+}
+
+/* Apart from what becomes of hits, which is told apart. */
+static bool leaf_wider(const struct act *b, const struct act *a)
+{
+	struct act then;
+	if (!a || !b || !a->detect || !b->detect)
+		return !act_within(b, a);
+	then = *a;
+	then.on_hit = b->on_hit;
+	return !act_within(b, &then);
+}
+
 static void diff_leaf(struct differ *d, const struct plan *a, int was, const struct plan *b, size_t i)
 {
 	const struct plan_leaf *l = &b->leaves[i], *k = was < 0 ? NULL : &a->leaves[was];
@@ -286,11 +319,12 @@ static void diff_leaf(struct differ *d, const struct plan *a, int was, const str
 		say_change(d, true, "%s: %.*s may leave: %.*s", kind, T(l->path), T(l->what));
 		return;
 	}
-	bool wider = !act_within(b->leaf_acts[i], a->leaf_acts[was]);
+	bool wider = leaf_wider(b->leaf_acts[i], a->leaf_acts[was]);
 	if (is_identity(l) && is_identity(k))
 		return;	/* said once, as `identity` */
 	if (!same(l->what, k->what) || wider)
 		say_change(d, wider, "%s: %.*s: %.*s, was %.*s", kind, T(l->path), T(l->what), T(k->what));
+	diff_hit(d, kind, l, b->leaf_acts[i], k, a->leaf_acts[was]);
 	if (!same(l->category, k->category))
 		say_change(d, false, "%s: %.*s: category %.*s, was %.*s", kind, T(l->path), T(l->category), T(k->category));
 }
@@ -308,8 +342,9 @@ static void diff_places(struct differ *d, bool fresh)
 		diff_leaf(d, a, leaf_like(a, &b->leaves[i]), b, i);
 	for (size_t i = 0; a && i < a->leaves_len; i++)
 		if (leaf_like(b, &a->leaves[i]) < 0)
-			say_change(d, false, "%s: %.*s no longer leaves, was %.*s", kind_words[a->leaves[i].kind],
-				   T(a->leaves[i].path), T(a->leaves[i].what));
+			say_change(d, act_stops(a->leaf_acts[i]), "%s: %.*s no longer leaves, was %.*s%s", kind_words[a->leaves[i].kind],
+				   T(a->leaves[i].path), T(a->leaves[i].what),
+				   act_stops(a->leaf_acts[i]) ? ", and what is found there stops nothing any more" : "");
 	plan_free(&a);
 	plan_free(&b);
 }

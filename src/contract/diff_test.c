@@ -48,6 +48,23 @@ static const struct row {
 	{F("properties.time: {truncate: hour}"), F(""), "+events: properties.time: keep, was truncate: hour\n"},
 	{F(""), F("properties.time: {truncate: hour}"), "-events: properties.time: truncate: hour, was keep\n"},
 	{F("properties.distinct_id: drop"), F(""), "+events: properties.distinct_id may leave: identity: pseudonym\n"},
+	/* what becomes of hits: refuse, drop_event, drop, redact, then mask and pseudonym, which tell more each in its way */
+	{F("x: keep"), F("x: {keep: true, on_hit: drop}"), "-events: x: on_hit drop, was redact\n"},
+	{F("x: {keep: true, on_hit: refuse}"), F("x: {keep: true, on_hit: drop_event}"), "+events: x: on_hit drop_event, was refuse\n"},
+	{F("x: keep"), F("x: {keep: true, on_hit: {mask: 2}}"), "+events: x: on_hit mask: 2, was redact\n"},
+	{F("x: {keep: true, on_hit: {mask: 4}}"), F("x: {keep: true, on_hit: {mask: 2}}"), "-events: x: on_hit mask: 2, was mask: 4\n"},
+	{F("x: {keep: true, on_hit: {mask: 2}}"), F("x: {keep: true, on_hit: pseudonym}"), "+events: x: on_hit pseudonym, was mask: 2\n"
+	 "-events: x: category user.unique_id.pseudonymous, was \n"},
+	{F("x: {keep: true, on_hit: pseudonym}"), F("x: {keep: true, on_hit: {mask: 0}}"), "+events: x: on_hit mask: 0, was pseudonym\n"
+	 "-events: x: category , was user.unique_id.pseudonymous\n"},
+	{F("x: {keep: true, on_hit: pseudonym}"), F("x: keep"), "-events: x: on_hit redact, was pseudonym\n"
+	 "-events: x: category , was user.unique_id.pseudonymous\n"},
+	{F("x: {keep: true, on_hit: drop_event}"), F("x: {keep: true, detect: off}"), "+events: x: keep, detect: off, was keep\n"},
+	{F("x: {keep: true, on_hit: drop_event}"), F("x: {pseudonym: other}"), "+events: x: pseudonym: other, was keep\n"
+	 "-events: x: category user.unique_id.pseudonymous, was \n"},
+	{F("x: {keep: true, on_hit: drop_event}"), F(""), "+events: x no longer leaves, was keep, and what is found there stops nothing any more\n"},
+	{F("x: keep") "on_hit: drop_event\n", F("x: keep"), "+on_hit: redact, was drop_event\n"},
+	{F("x: keep, y: {keep: true, on_hit: drop}"), F("x: keep, y: {keep: true, on_hit: drop}") "on_hit: refuse\n", "-on_hit: refuse, was redact\n"},
 	/* events */
 	{HEAD S "events: [a]\n", HEAD S "events: [a, b]\n", "+events: adds b\n"},
 	{HEAD S "events: ['a*']\n", HEAD S "events: ['a*', ab]\n", "-events: adds ab\n"},

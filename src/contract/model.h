@@ -38,6 +38,19 @@ struct scalar {
 	struct span text;	/* SCALAR_STRING: unescaped bytes */
 };
 
+/* What becomes of a value that the detectors find something in. */
+enum hit_action { HIT_REDACT, HIT_MASK, HIT_PSEUDONYM, HIT_DROP, HIT_DROP_EVENT, HIT_REFUSE, HIT_ACTIONS };
+struct on_hit {
+	enum hit_action what;
+	uint8_t keep;	/* HIT_MASK: the last code points of a hit that stay */
+};
+
+const char *on_hit_word(enum hit_action what);	/* "drop_event" */
+static inline bool on_hit_same(struct on_hit a, struct on_hit b)
+{
+	return a.what == b.what && a.keep == b.keep;
+}
+
 struct rule {
 	struct path path;
 	enum action action;
@@ -54,6 +67,8 @@ struct rule {
 	double *bounds; struct span *bound_text; size_t bounds_len;	/* BUCKET: ascending; text is emitted */
 	int64_t max;				/* code points, -1: none */
 	bool detect_off, detect_names;
+	bool on_hit_said;			/* else the contract's */
+	struct on_hit on_hit;
 	struct span category;			/* Fideslang, or empty */
 	uint32_t line, col;
 };
@@ -103,6 +118,7 @@ struct contract {
 	enum identity identity;
 	struct span subject_kind;	/* empty: the adapter's default */
 	struct attribute *attributes; size_t attributes_len;
+	struct on_hit on_hit;		/* where a rule says nothing else */
 	struct event_match *events; size_t events_len;
 	struct rule *fields; size_t fields_len;
 	bool profiles;			/* the section is present */

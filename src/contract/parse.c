@@ -48,6 +48,7 @@ static const char *slot_conflict(const struct rule *o, const struct slot *s, enu
 	case SLOT_ID:
 		return o->action == ACT_DROP ? NULL : "is a linked identifier: `identity` decides about all of them";
 	case SLOT_INSERT_ID:
+		return o->on_hit_said ? "is the insert id: what is found in it makes it a pseudonym, whatever on_hit says" : NULL;
 	case SLOT_TIME:
 	case SLOT_KEEP:
 		break;

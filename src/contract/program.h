@@ -30,6 +30,8 @@ struct act {
 	struct span context;		/* words that stand before a text for the detectors ("telefono phone: "); empty: none */
 	bool repeats;			/* what it makes of a value depends on the value alone, and is worth remembering */
 	int64_t max;
+	struct on_hit on_hit;
+	bool on_hit_own;		/* said by its rule */
 };
 
 /* Appends the category of what leaves where this act stands; nothing when it has none. */
@@ -89,6 +91,10 @@ struct plan {
 
 /* Did `then` let out whatever `now` lets out?  Of two acts at one place; NULL: an operation. */
 bool act_within(const struct act *now, const struct act *then);
+
+bool on_hit_within(struct on_hit now, struct on_hit then);
+/* Does a hit there end the whole object? */
+bool act_stops(const struct act *a);
 
 /* Masks for the first and the second eight bytes of a key, by its length up to 16. */
 extern const uint64_t key_mask[2][17];
@@ -172,6 +178,7 @@ struct note {	/* a line of --explain, kept until the object's fate is known */
 	const char *path, *action, *outcome, *reason;
 	struct span category;
 	uint64_t found;
+	const char *on_hit;
 };
 
 struct member {	/* an identifier that a link names */
@@ -188,6 +195,7 @@ struct scratch {
 	struct buf text;	/* unescaped */
 	struct buf made;	/* result of an action */
 	struct buf named;	/* a text behind its act's context */
+	struct buf hidden;	/* a text with its hits masked */
 	struct memo memo[MEMOS];
 	struct said said[SAIDS];
 	struct member members[LINK_IDS_MAX];
@@ -214,6 +222,10 @@ struct walk {
 	uint32_t boxes, made;	/* containers that were kept; leaves that the gate added */
 	struct span name;	/* the event's, unescaped, in the arena or input (explain) */
 	uint64_t found;		/* by the act that runs now */
+	enum hit_action did;	/* what became of it */
+	enum hit_action stop;	/* the strictest of the object's hits: HIT_DROP_EVENT, HIT_REFUSE, or less */
+	const struct act *stopped_by;
+	enum detect_type stop_type;
 	unsigned subject_rank;	/* best so far; UINT_MAX: none */
 	enum id_kind subject_kind;
 	struct span subject;
@@ -260,6 +272,17 @@ bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t le
 bool value_text(struct walk *w, const struct value *v, bool lossless, struct span *out);
 /* Does this text pass the detectors? */
 bool text_clean(const struct walk *w, struct span text, uint64_t types);
+
+/* found.c: JSON_PAD zero bytes behind what is in b. */
+bool buf_pad(struct buf *b);
+/* String content without quotes; 64 bytes must be readable behind it. */
+void text_add(struct walk *w, const char *text, size_t n);
+/* detect_scan; where the place gives numbers their meaning, its words stand before the text. */
+size_t look_for(struct walk *w, const struct act *a, struct span text, uint64_t types, struct detect_hit *hits, size_t max);
+/* Hits are counted, and what became of them; the object or request ends with it where the contract says so. */
+void hits_note(struct walk *w, const struct act *a, const struct detect_hit *hits, size_t n, enum hit_action did);
+/* A string with hits, the first of them before `cut` (its length, or where `max` cuts it): what the contract says becomes of it. */
+enum result found_out(struct walk *w, const struct act *a, struct span text, size_t cut, uint64_t types, const struct detect_hit *hits, size_t n);
 
 /* apply_text.c: pure text transformations; each appends to out and returns false for a wrong type. */
 bool time_truncate_number(struct span lexeme, enum trunc_unit unit, struct buf *out);

@@ -68,6 +68,11 @@ struct json_t *rule_json(const struct rule *r);
 extern const char *const rule_options[];
 extern const char *const trunc_names[];
 
+/* onhit.c: false when reported; and back, as JSON and in words ("mask: 4"). */
+bool read_on_hit(struct reader *r, const struct ynode *v, struct on_hit *out);
+struct json_t *on_hit_json(struct on_hit h);
+void on_hit_text(struct on_hit h, struct buf *out);
+
 /* ---- paths ---------------------------------------------------------------------------------------------------- */
 
 struct path_fault {

@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "contract/read.h"
 
-const char *const rule_options[] = {"max", "category", "detect", "query", NULL};
-enum { OPT_MAX, OPT_CATEGORY, OPT_DETECT, OPT_QUERY };
+const char *const rule_options[] = {"max", "category", "detect", "query", "on_hit", NULL};
+enum { OPT_MAX, OPT_CATEGORY, OPT_DETECT, OPT_QUERY, OPT_ON_HIT };
 
 enum { ONEOF_MAX = 1000, MAX_MAX = 1 << 20, MASK_MAX = 64, DECIMALS_MAX = 15 };
 
@@ -294,7 +294,7 @@ static int action_index(struct span s)
 
 static void hint_action(struct reader *r, struct span word, bool options)
 {
-	const char *words[ACTIONS + 5] = {0};
+	const char *words[ACTIONS + sizeof rule_options / sizeof *rule_options] = {0};
 	size_t n = 0;
 	for (int i = 0; i < ACTIONS; i++)
 		words[n++] = action_names[i];
@@ -356,8 +356,19 @@ static void read_query(struct reader *r, const struct ynode *v, struct rule *o)
 		read_texts(r, v, "query", check_query, &o->query, &o->query_len);
 }
 
+static void read_hit(struct reader *r, const struct ynode *v, struct rule *o)
+{
+	if (!actions[o->action].detect)
+		FAULT(r, v->key, useless_option, "on_hit means nothing with %s", action_names[o->action]);
+	else if (o->action == ACT_REDACT)
+		FAULT(r, v->key, useless_option, "redact says what becomes of a hit");
+	else
+		o->on_hit_said = read_on_hit(r, v, &o->on_hit) && !on_hit_same(o->on_hit, r->c->on_hit);
+}
+
 static void (*const option_read[])(struct reader *r, const struct ynode *v, struct rule *o) = {
-	[OPT_MAX] = read_max, [OPT_CATEGORY] = read_category, [OPT_DETECT] = read_detect, [OPT_QUERY] = read_query};
+	[OPT_MAX] = read_max, [OPT_CATEGORY] = read_category, [OPT_DETECT] = read_detect, [OPT_QUERY] = read_query,
+	[OPT_ON_HIT] = read_hit};
 
 /* ---- a rule --------------------------------------------------------------------------------------------------- */
 
@@ -423,6 +434,9 @@ static void read_rule(struct reader *r, const struct ynode *v, struct rule *o)
 		if (i >= 0)
 			option_read[i](r, m, o);
 	}
+	const struct ynode *hit = ynode_get(v, "on_hit");
+	if (hit && o->detect_off)
+		FAULT(r, hit->key, useless_option, "on_hit means nothing where detect is off");
 }
 
 /* ---- a map of rules ------------------------------------------------------------------------------------------- */
@@ -511,7 +525,7 @@ static json_t *json_spans(const struct span *v, size_t n)
 json_t *rule_json(const struct rule *o)
 {
 	bool brief = o->action == ACT_KEEP || o->action == ACT_DROP;
-	if (brief && o->max < 0 && !o->detect_off && !o->detect_names && o->category.len == 0)
+	if (brief && o->max < 0 && !o->detect_off && !o->detect_names && !o->on_hit_said && o->category.len == 0)
 		return json_string(action_names[o->action]);
 	json_t *m = json_object();
 	json_object_set_new(m, action_names[o->action], actions[o->action].json(o));
@@ -523,6 +537,8 @@ json_t *rule_json(const struct rule *o)
 		json_object_set_new(m, "detect", json_string("off"));
 	else if (o->detect_names)
 		json_object_set_new(m, "detect", json_string("names"));
+	if (o->on_hit_said)
+		json_object_set_new(m, "on_hit", on_hit_json(o->on_hit));
 	if (o->category.len)
 		json_object_set_new(m, "category", json_span(o->category));
 	return m;

@@ -499,6 +499,12 @@ static void k_events(struct reader *r, const struct ynode *v, const struct key_r
 	}
 }
 
+static void k_on_hit(struct reader *r, const struct ynode *v, const struct key_row *k)
+{
+	(void)k;
+	read_on_hit(r, v, &r->c->on_hit);
+}
+
 static void k_fields(struct reader *r, const struct ynode *v, const struct key_row *k)
 {
 	(void)k;
@@ -699,6 +705,7 @@ static const struct key_row file_rows[] = {
 	{.name = "subject", .read = k_subject},
 	{.name = "attributes", .read = k_attributes},
 	{.name = "events", .read = k_events},
+	{.name = "on_hit", .read = k_on_hit},
 	{.name = "fields", .read = k_fields},
 	{.name = "profiles", .read = k_profiles},
 	{.name = "groups", .read = k_groups},

@@ -70,6 +70,34 @@ static bool arguments_within(const struct rule *now, const struct rule *then)
 	return false;
 }
 
+/* Nothing leaves < the kind of the hit < its length, its end or a name for it. */
+static unsigned hit_rank(enum hit_action what)
+{
+	static const unsigned ranks[HIT_ACTIONS] = {
+		[HIT_REFUSE] = 0, [HIT_DROP_EVENT] = 1, [HIT_DROP] = 2, [HIT_REDACT] = 3, [HIT_MASK] = 4, [HIT_PSEUDONYM] = 4};
+	return ranks[what];
+}
+
+bool on_hit_within(struct on_hit now, struct on_hit then)
+{
+	if (now.what == then.what)
+		return now.keep <= then.keep;
+	return hit_rank(now.what) < hit_rank(then.what);
+}
+
+/* A value that then would have stopped, or not have let out at all, may not pass now because nobody looks at it. */
+static bool hits_within(const struct act *now, const struct act *then)
+{
+	if (!then->detect)
+		return true;
+	return now->detect ? on_hit_within(now->on_hit, then->on_hit) : hit_rank(then->on_hit.what) >= hit_rank(HIT_REDACT);
+}
+
+bool act_stops(const struct act *a)
+{
+	return a && a->detect && hit_rank(a->on_hit.what) < hit_rank(HIT_DROP);
+}
+
 /* A plain keep of the contract lets out whatever a rule makes of the value, provided its own limits are no tighter. */
 bool act_within(const struct act *now, const struct act *then)
 {
@@ -78,6 +106,8 @@ bool act_within(const struct act *now, const struct act *then)
 	bool now_id = now->slot && now->role == SLOT_ID && !now->rule, then_id = then->slot && then->role == SLOT_ID && !then->rule;
 	if (now_id || then_id)
 		return now_id && then_id && now->identity >= then->identity && now->id == then->id;
+	if (!hits_within(now, then))
+		return false;
 	if ((then->detect & ~now->detect) && (now->action == then->action || now->action == ACT_KEEP))
 		return false;	/* then looked for more */
 	if (then->max >= 0 && (now->max < 0 || now->max > then->max))
@@ -109,6 +139,19 @@ bool act_within(const struct act *now, const struct act *then)
 	return false;
 }
 
+/* What then looked at, and stopped the whole object for, is looked at now. */
+static bool stops_within(const struct plan *now, const struct plan *then)
+{
+	for (size_t i = 0; i < then->leaves_len; i++) {
+		bool found = !act_stops(then->leaf_acts[i]);
+		for (size_t k = 0; k < now->leaves_len && !found; k++)
+			found = now->leaves[k].kind == then->leaves[i].kind && same(now->leaves[k].path, then->leaves[i].path);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 static bool events_within(const struct plan *now, const struct plan *then)
 {
 	for (size_t i = 0; i < now->events_len; i++) {
@@ -130,7 +173,7 @@ bool plan_within(const struct plan *now, const struct plan *then)
 	if (now->adapter != then->adapter || (now->profiles && !then->profiles) || (now->groups && !then->groups) ||
 	    (now->links && !then->links))
 		return false;
-	if (!events_within(now, then) || !subset(now->profile_ops, now->profile_ops_len, then->profile_ops, then->profile_ops_len) ||
+	if (!events_within(now, then) || !stops_within(now, then) || !subset(now->profile_ops, now->profile_ops_len, then->profile_ops, then->profile_ops_len) ||
 	    !subset(now->group_keys, now->group_keys_len, then->group_keys, then->group_keys_len))
 		return false;
 	for (size_t i = 0; i < now->leaves_len; i++) {

@@ -11,7 +11,7 @@ static const struct {
 	[COUNT_UNKNOWN_SOURCE] = {"dropped", "unknown_source"}, [COUNT_CONSENT] = {"dropped", "consent"},
 	[COUNT_LEARN] = {"dropped", "learn"},
 	[COUNT_UNREADABLE] = {"refused", "unreadable"}, [COUNT_TOO_LARGE] = {"refused", "limit"},
-	[COUNT_ROUTE] = {"refused", "route"}, [COUNT_SUSPENDED] = {"refused", "suspended"},
+	[COUNT_ROUTE] = {"refused", "route"}, [COUNT_REFUSED] = {"refused", "detector"}, [COUNT_SUSPENDED] = {"refused", "suspended"},
 	[COUNT_QUARANTINED] = {"refused", "quarantined"}, [COUNT_EXPIRED] = {"refused", "expired"},
 	[COUNT_RESTRICTED] = {"refused", "restricted"}, [COUNT_NOT_APPROVED] = {"refused", "not_approved"},
 	[COUNT_NO_PLAN] = {"retry", "no_plan"}, [COUNT_QUOTA] = {"retry", "quota"}, [COUNT_DISK] = {"retry", "disk"},
@@ -126,7 +126,7 @@ static void events(struct gate *g, struct buf *b)
 					 ours ? rows[k].outcome : "dropped", ours ? rows[k].reason : drop_reason_names[k],
 					 (unsigned long long)n);
 		}
-	metrics_head(b, "weir_redactions_total", "counter", "What the detectors redacted in kept fields.");
+	metrics_head(b, "weir_redactions_total", "counter", "What the detectors found in kept fields.");
 	for (size_t i = 0; i < g->vendors_len; i++)
 		for (size_t t = 0; t < DETECT_TYPES; t++) {
 			uint64_t n = get(&g->vendors[i]->found[t]);

@@ -155,6 +155,16 @@ static void refuse_read(const struct request *r, bool large, const struct err *w
 	refuse(r, large ? OUTCOME_TOO_LARGE : OUTCOME_UNREADABLE, large ? COUNT_TOO_LARGE : COUNT_UNREADABLE, text);
 }
 
+/* `on_hit: refuse`: the message names a place of the contract and a kind. */
+static void refuse_found(const struct request *r, const struct err *why)
+{
+	struct buf b;
+	buf_init(&b, 512);
+	buf_addf(&b, "weir: %s", why->msg);
+	refuse(r, OUTCOME_REJECTED, COUNT_REFUSED, b.over ? NULL : arena_strndup(r->rq->arena, (const char *)b.data, b.len));
+	buf_release(&b);
+}
+
 static void refuse_closed(const struct request *r, enum outcome o, enum count why)
 {
 	const char *reason = gate_count_reason(why);
@@ -170,6 +180,13 @@ static void refuse_closed(const struct request *r, enum outcome o, enum count wh
 struct tally {
 	uint32_t kept, dropped, unknown;
 };
+
+static void count_found(const struct request *r)
+{
+	for (size_t i = 0; i < DETECT_TYPES; i++)
+		if (r->l->out.found[i])
+			atomic_fetch_add_explicit(&r->v->vendor->found[i], r->l->out.found[i], memory_order_relaxed);
+}
 
 /* Which of plan_apply's results stay: those whose source is known, unless all are held back. */
 static struct tally tally_objects(const struct request *r, const struct wire_objects *o, enum count all_dropped_by, int64_t now_s)
@@ -201,9 +218,6 @@ static struct tally tally_objects(const struct request *r, const struct wire_obj
 		gate_count(r->v->vendor, why, 1);
 	}
 	gate_flow_settle(&flow);
-	for (size_t i = 0; i < DETECT_TYPES; i++)
-		if (out->found[i])
-			atomic_fetch_add_explicit(&r->v->vendor->found[i], out->found[i], memory_order_relaxed);
 	return t;
 }
 
@@ -359,12 +373,16 @@ static bool minimise(const struct request *r, const struct wire_objects *o, int6
 	struct apply_out *out = &r->l->out;
 	prepare_env(r->l, r->v->vendor, now_s);
 	apply_out_reset(out);
-	if (plan_apply(r->v->plan->plan, &r->l->env, r->route->kind, o->json.at, o->json.len, o->ndjson, out, &err) == 0) {
-		if (!out->bytes.over)
-			return true;
+	int failed = plan_apply(r->v->plan->plan, &r->l->env, r->route->kind, o->json.at, o->json.len, o->ndjson, out, &err);
+	count_found(r);
+	if (!failed && !out->bytes.over)
+		return true;
+	if (!failed)
 		err = (struct err){.code = ERR_LIMIT, .off = ERR_NOOFF};
-	}
-	refuse_read(r, is_large(out, &err), &err);
+	if (err.code == ERR_DENIED)
+		refuse_found(r, &err);
+	else
+		refuse_read(r, is_large(out, &err), &err);
 	return false;
 }
 

@@ -276,6 +276,27 @@ static void dropped_is_success_without_a_frame(void **state)
 	rig_free(&r);
 }
 
+/* on_hit: refuse and drop_event: an answer that says where and what kind, and nothing in the log. */
+static void hits_stop_what_the_contract_says(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct answer a;
+	rig_make(&r);
+	rig_start(&r);
+	assert_true(rig_plan(&r, (struct plan_wish){.more = "  properties.secret: {keep: true, on_hit: refuse}\non_hit: drop_event\n"}));
+	assert_int_equal(track(&r, EVENT("web-token", ",\"plan\":\"ann@example.org\"")), 200);
+	a = ask(&r, "POST", "/mixpanel/track?verbose=1", "", "[" EVENT("web-token", "") "," EVENT("web-token", ",\"secret\":\"ann@example.org\"") "]");
+	assert_int_equal(a.status, 403);
+	assert_non_null(strstr(a.body, "email in properties.secret"));
+	assert_null(strstr(a.body, "ann@"));
+	assert_int_equal(frames(&r), 0);
+	assert_int_equal(metric(&r, EVENTS("dropped", "detector")), 1);
+	assert_int_equal(metric(&r, EVENTS("refused", "detector")), 1);
+	rig_stop(&r);
+	rig_free(&r);
+}
+
 static void sources_are_matched_per_event(void **state)
 {
 	(void)state;
@@ -659,7 +680,7 @@ int main(void)
 		cmocka_unit_test(acknowledged_is_durable_and_minimised),
 		cmocka_unit_test(links_are_recorded), cmocka_unit_test(fields_are_counted_by_source_and_category),
 		cmocka_unit_test(dropped_is_success_without_a_frame),
-		cmocka_unit_test(sources_are_matched_per_event),
+		cmocka_unit_test(sources_are_matched_per_event), cmocka_unit_test(hits_stop_what_the_contract_says),
 		cmocka_unit_test(states_have_their_answers),
 		cmocka_unit_test(only_the_announced_plan_is_obeyed),
 		cmocka_unit_test(waits_for_plans_and_secrets),
