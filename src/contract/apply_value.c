@@ -469,6 +469,20 @@ static enum result act_now(struct walk *w, const struct act *a, const struct val
 
 /* ---- what came before ----------------------------------------------------------------------------------------------------- */
 
+/* Everything but what was written: clearing that would cost more than the rest. */
+static void said_set(struct said *m, const struct walk *w, const struct act *a, const char *at, uint32_t len, uint64_t head, uint64_t tail,
+		     enum result r)
+{
+	m->request = w->sc->request;
+	m->act = a;
+	m->at = at;
+	m->head = head;
+	m->tail = tail;
+	m->len = len;
+	m->result = (uint8_t)r;
+	m->out_len = 0;
+}
+
 bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t len)
 {
 	const uint32_t quotes = *at == '"';
@@ -478,7 +492,7 @@ bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t le
 		return m->result == R_KEPT;
 	if (a->context.len || (a->detect & DETECT_BIT(DETECT_NAME) && quotes) || detect_maybe(at + quotes, len - 2 * quotes))
 		return false;
-	*m = (struct said){.request = w->sc->request, .act = a, .at = at, .head = head, .tail = tail, .len = len, .result = R_KEPT};
+	said_set(m, w, a, at, len, head, tail, R_KEPT);
 	return true;
 }
 
@@ -501,8 +515,10 @@ enum result act_run(struct walk *w, const struct act *a, const struct value *v)
 	size_t made = w->b->len - mark;
 	if (w->found || w->b->over || (r != R_KEPT && made > SAID_OUT_MAX))	/* a hit is counted each time */
 		return r;
-	*m = (struct said){.request = w->sc->request, .act = a, .at = at, .head = head, .tail = tail, .len = len,
-			   .result = (uint8_t)r, .out_len = (uint8_t)(r == R_KEPT ? 0 : made)};
-	memcpy(m->out, w->b->data + mark, m->out_len);
+	said_set(m, w, a, at, len, head, tail, r);
+	if (r != R_KEPT) {
+		m->out_len = (uint8_t)made;
+		memcpy(m->out, w->b->data + mark, made);
+	}
 	return r;
 }

@@ -42,7 +42,8 @@ static void on_server_done(void *arg)
 	http_server_free(&l->server);
 	uv_close((uv_handle_t *)&l->tick, NULL);
 	uv_close((uv_handle_t *)&l->polled, NULL);
-	uv_close((uv_handle_t *)&l->resting, NULL);
+	uv_close((uv_handle_t *)&l->polling, NULL);
+	uv_close((uv_handle_t *)&l->look, NULL);
 	pthread_mutex_lock(&l->lock);
 	l->ended = true;
 	uv_close((uv_handle_t *)&l->wake, NULL);
@@ -69,12 +70,24 @@ static void on_wake(uv_async_t *a)
 
 static void on_polled(uv_check_t *h)
 {
-	gate_commit_flush(h->data);
+	struct loop *l = h->data;
+	if (!l->gathering)
+		gate_commit_flush(l);
+	l->gathering = false;
 }
 
-static void on_resting(uv_prepare_t *h)	/* for what came outside the poll: a timer, an end */
+static void on_look(uv_idle_t *h)	/* only there so that the poll doesn't wait */
 {
-	gate_commit_flush(h->data);
+	(void)h;
+}
+
+static void on_polling(uv_prepare_t *h)
+{
+	struct loop *l = h->data;
+	if (l->gathered)
+		uv_idle_start(&l->look, on_look);
+	else
+		uv_idle_stop(&l->look);
 }
 
 static void *run_loop(void *arg)
@@ -92,8 +105,9 @@ static int prepare_loop(struct gate *g, struct loop *l, struct err *err)
 	uv_async_init(&l->uv, &l->wake, on_wake);
 	uv_timer_init(&l->uv, &l->tick);
 	uv_check_init(&l->uv, &l->polled);
-	uv_prepare_init(&l->uv, &l->resting);
-	l->wake.data = l->tick.data = l->polled.data = l->resting.data = l;
+	uv_prepare_init(&l->uv, &l->polling);
+	uv_idle_init(&l->uv, &l->look);
+	l->wake.data = l->tick.data = l->polled.data = l->polling.data = l;
 	l->back_last = &l->back;
 	l->gathered_last = &l->gathered;
 	pthread_mutex_init(&l->lock, NULL);
@@ -103,7 +117,7 @@ static int prepare_loop(struct gate *g, struct loop *l, struct err *err)
 	http_server_on_refusal(l->server, gate_refusal);
 	uv_timer_start(&l->tick, on_loop_tick, TICK_MS, TICK_MS);
 	uv_check_start(&l->polled, on_polled);
-	uv_prepare_start(&l->resting, on_resting);
+	uv_prepare_start(&l->polling, on_polling);
 	return 0;
 }
 

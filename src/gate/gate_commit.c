@@ -16,7 +16,7 @@
 #include "gate/inside.h"
 
 enum { REST_MS = 200, SAY_AGAIN_US = 1000000, INVARIANT_LOSE_NOTHING = 3, INVARIANT_MINIMISE = 5, BROKEN_US = 20000,
-       GATHER_US = 2000 };
+       GATHER_US = 4000 };
 
 static void on_segment(struct log_writer *w, const uint8_t salt[static 16], void *arg)
 {
@@ -194,6 +194,7 @@ bool gate_commit_put(struct loop *l, struct parcel *p, int64_t now_us)
 		return false;
 	atomic_fetch_add_explicit(&c->waiting_bytes, n, memory_order_relaxed);
 	p->next = NULL;
+	l->gathering = true;
 	if (!l->gathered)
 		l->gathered_us = now_us;
 	*l->gathered_last = p;

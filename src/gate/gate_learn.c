@@ -2,7 +2,7 @@
  * Learning what flows: which members events have and what their values are like, for suggestions and drift reports
  * (shape/shape.h; never a value).  In `mode: learn` every event is looked at.  Otherwise every one while a vendor's events
  * are few (QUIET a second and loop), and when they are many one in STRIDE by chance: looking costs about twice what an
- * event costs the gate, so that is under a fiftieth of its work.
+ * event costs the gate, so that is under a hundredth of its work.
  *
  * A loop counts in tables of its own, a vendor each; the main loop takes what came since and sends it to the steward,
  * every LEARN_MS and before it answers `status`.  While it takes, a loop that samples passes over an event rather than
@@ -15,7 +15,7 @@
 #include "gate/inside.h"
 #include "shape/form.h"
 
-enum { QUIET = 1000, CREDIT = 2000, STRIDE = 128, ROWS_MAX = 500 };
+enum { QUIET = 1000, CREDIT = 2000, STRIDE = 256, ROWS_MAX = 500 };
 
 struct learned {	/* of a vendor, on a loop */
 	struct shape_table *table;

@@ -137,8 +137,14 @@ struct loop {
 	struct parcel *back, **back_last;	/* under lock */
 	bool stop, ended;			/* under lock */
 	struct parcel *pool;
-	uv_check_t polled;		/* behind every round of the loop, and before it rests: hands `gathered` over */
-	uv_prepare_t resting;
+	/*
+	 * While something is gathered the loop polls without waiting; a round that brings nothing more hands it over.  The
+	 * busier the loop, the more requests share a sync.
+	 */
+	uv_prepare_t polling;
+	uv_idle_t look;
+	uv_check_t polled;
+	bool gathering;			/* something came in this round */
 	struct parcel *gathered, **gathered_last;
 	int64_t gathered_us;		/* when the first of them came */
 	struct apply_env env;
@@ -239,8 +245,8 @@ void gate_loop_release(struct loop *l);
 /* gate_commit.c */
 int gate_commit_start(struct gate *g, struct err *err);
 /*
- * Keeps the parcel for the next gate_commit_flush; now_us: the request's time.  One round of a busy loop is one commit: a
- * sync for a few requests each would cost more than the requests.  False: too much is waiting; the parcel stays the caller's.
+ * Keeps the parcel for the next gate_commit_flush; now_us: the request's time.  A sync for a few requests each would cost
+ * more than the requests.  False: too much is waiting; the parcel stays the caller's.
  */
 bool gate_commit_put(struct loop *l, struct parcel *p, int64_t now_us);
 void gate_commit_flush(struct loop *l);

@@ -137,7 +137,7 @@ static void enforce_looks_at_all_while_few(void **state)
 	rig_free(&r);
 }
 
-/* Many in one second: the first of them, then one in 128, whatever the batch. */
+/* Many in one second: the first of them, then one in 256, whatever the batch. */
 static void enforce_samples_when_many(void **state)
 {
 	enum { BATCH = 200, SECONDS = 3 };
