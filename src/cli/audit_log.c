@@ -10,6 +10,7 @@
 
 #include "cli/ask.h"
 #include "cli/audit_witness.h"
+#include "cli/bundle.h"
 #include "config/config.h"
 #include "config/keys.h"
 #include "crypt/crypt.h"
@@ -190,6 +191,16 @@ static int write_file(const char *path, const void *p, size_t n, struct err *err
 	int r = cli_write_all(fd, p, n) < 0 || fsync(fd) < 0 ? err_sys(err, "%s", path) : 0;
 	if (close(fd) < 0 && r == 0)
 		r = err_sys(err, "%s", path);
+	return r;
+}
+
+int audit_replace(const char *path, const void *p, size_t n, struct err *err)
+{
+	char *fresh = xasprintf("%s.new", path);
+	int r = write_file(fresh, p, n, err);
+	if (r == 0 && rename(fresh, path) < 0)
+		r = err_sys(err, "%s", path);
+	free(fresh);
 	return r;
 }
 
@@ -396,7 +407,6 @@ static int remember(const struct audit_place *p, const char *path, struct err *e
 	struct tlog_place t = audit_tlog(p);
 	struct tlog *l;
 	struct buf then;
-	char *fresh = xasprintf("%s.new", path);
 	buf_init(&then, 0);
 	int r = tlog_open(&t, &l, err);
 	if (r == 0 && access(path, F_OK) == 0) {
@@ -406,12 +416,9 @@ static int remember(const struct audit_place *p, const char *path, struct err *e
 			r = tlog_compare((struct span){(const char *)then.data, then.len}, tlog_checkpoint_note(l), &p->key, &s, err);
 	}
 	if (r == 0)
-		r = write_file(fresh, tlog_checkpoint_note(l).at, tlog_checkpoint_note(l).len, err);
-	if (r == 0 && rename(fresh, path) < 0)
-		r = err_sys(err, "%s", path);
+		r = audit_replace(path, tlog_checkpoint_note(l).at, tlog_checkpoint_note(l).len, err);
 	tlog_close(&l);
 	buf_release(&then);
-	free(fresh);
 	return r;
 }
 
@@ -495,8 +502,17 @@ static int verify_log(const struct args *a)
 	return r < 0 ? cli_fail("audit verify", &err) : whole ? EXIT_DONE : EXIT_NO;
 }
 
+static int verify_bundle(const struct command *self, const struct args *a)
+{
+	if (!a->value[AUDIT_KEY] || a->value[AUDIT_PROOF] || a->value[AUDIT_ENTRY] || a->value[AUDIT_LOG])
+		return cli_wrong(self, "a bundle is checked with --key KEY: whose log should it be?");
+	return bundle_check(a);
+}
+
 int audit_verify(const struct command *self, const struct args *a)
 {
+	if (a->operand[0])
+		return verify_bundle(self, a);
 	bool proof = a->value[AUDIT_PROOF] != NULL;
 	struct err err;
 	if (proof != (a->value[AUDIT_ENTRY] != NULL) || (proof && (!a->value[AUDIT_KEY] || a->value[AUDIT_LOG] || a->value[AUDIT_REMEMBER] || a->value[AUDIT_CA])))

@@ -24,6 +24,9 @@ struct tlog_place audit_tlog(const struct audit_place *p);
 /* A verifier key, or a file that holds one; option: for the message. */
 int audit_key(const char *text, const char *option, struct tlog_key *key, struct err *err) __attribute__((warn_unused_result));
 
+/* A whole file, or the one that was there; durable. */
+int audit_replace(const char *path, const void *p, size_t n, struct err *err) __attribute__((warn_unused_result));
+
 int audit_checkpoint(const struct command *self, const struct args *a);
 int audit_prove(const struct command *self, const struct args *a);
 int audit_verify(const struct command *self, const struct args *a);

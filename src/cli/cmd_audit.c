@@ -222,7 +222,7 @@ static const struct word words[] = {
 	{"report", 1, 1, "VENDOR", K(AUDIT_HTML) | K(AUDIT_PDF), report},
 	{"checkpoint", 0, 0, "nothing", K(AUDIT_VKEY), audit_checkpoint},
 	{"prove", 0, 1, "ENTRY", K(AUDIT_EVENT) | K(AUDIT_ENTRY) | K(AUDIT_WITNESS), audit_prove},
-	{"verify", 0, 0, "nothing",
+	{"verify", 0, 1, "a BUNDLE",
 	 K(AUDIT_KEY) | K(AUDIT_LOG) | K(AUDIT_REMEMBER) | K(AUDIT_PROOF) | K(AUDIT_ENTRY) | K(AUDIT_WITNESS) | K(AUDIT_CA), audit_verify},
 	{"witness", 1, 1, "URL", K(AUDIT_WITNESS), audit_witness},
 	{"timestamp", 1, 1, "URL", K(AUDIT_CA), audit_timestamp},
@@ -242,6 +242,7 @@ const struct command cmd_audit = {
 	"       weir audit prove (ENTRY | --event NUMBER) [--entry FILE] [--witness KEY]\n"
 	"       weir audit verify [--log FOLDER --key KEY] [--remember FILE] [--witness KEY]... [--ca FILE]\n"
 	"       weir audit verify --proof FILE --entry FILE --key KEY [--witness KEY]\n"
+	"       weir audit verify BUNDLE --key KEY [--remember FILE] [--witness KEY]... [--ca FILE]\n"
 	"       weir audit witness URL --witness KEY\n"
 	"       weir audit timestamp URL --ca FILE\n"
 	"       (each with [--dir FOLDER] [--json])\n"
@@ -255,7 +256,8 @@ const struct command cmd_audit = {
 	"  verify  reads the log and everything it says against what Weir recorded; names each damaged file and bytes.\n"
 	"          --log: a copy of a log's folder.  --remember: also against the state that FILE holds from the last time\n"
 	"          (a log that was rolled back or forked is refused), and FILE then holds this one.  --witness, --ca: what\n"
-	"          these have signed must be there, and the log still hold it\n"
+	"          these have signed must be there, and the log still hold it.  BUNDLE: what `weir blast --proof` or `weir\n"
+	"          subject --proof` wrote; needs nothing else, and says what it proves\n"
 	"  witness, timestamp  have a witness (c2sp.org/tlog-witness) or an RFC 3161 authority sign the newest checkpoint, and\n"
 	"          keep it; run them regularly\n"
 	"\n"

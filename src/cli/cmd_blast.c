@@ -3,14 +3,15 @@
 #include <string.h>
 
 #include "cli/ask.h"
-#include "cli/blast_proof.h"
 #include "cli/blast_svg.h"
+#include "cli/bundle.h"
 #include "cli/question.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_LIST, OPT_PROOF, OPT_SVG };
+enum { OPT_DIR, OPT_JSON, OPT_LIST, OPT_PROOF, OPT_KNOWN, OPT_SVG };
 
 static const struct opt opts[] = {
 	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--list", 0, false, OPT_LIST}, {"--proof", 0, true, OPT_PROOF},
+	{"--known", 0, true, OPT_KNOWN},
 	{"--svg", 0, true, OPT_SVG}, QUESTION_OPTS,
 };
 
@@ -74,7 +75,7 @@ static int list(const struct command *self, const struct asked *q, const char *d
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct asked q = {0};
-	const char *dir = NULL, *proof = NULL, *svg = NULL;
+	const char *dir = NULL, *proof = NULL, *known = NULL, *svg = NULL;
 	bool json = false, each = false;
 	struct opt_state s;
 	struct err err;
@@ -91,6 +92,8 @@ static int run(const struct command *self, int argc, char **argv)
 			dir = s.value;
 		else if (k == OPT_PROOF)
 			proof = s.value;
+		else if (k == OPT_KNOWN)
+			known = s.value;
 		else if (k == OPT_SVG)
 			svg = s.value;
 		else if (!asked_take(&q, k, s.value))
@@ -102,9 +105,14 @@ static int run(const struct command *self, int argc, char **argv)
 		return cli_wrong(self, "--list and %s are two answers", proof ? "--proof" : "--svg");
 	if (each)
 		return list(self, &q, dir);
-	if (ask(dir, asked_request(&q, "blast"), &answer, &err) < 0)
+	if (known && !proof)
+		return cli_wrong(self, "--known is for --proof");
+	json_t *request = asked_request(&q, "blast");
+	if (proof && request)
+		json_object_set_new(request, "proof", json_true());
+	if (ask(dir, request, &answer, &err) < 0)
 		return asked_fail(self->name, &err);
-	if (proof && blast_proof(dir, proof, answer, &err) < 0) {
+	if (proof && bundle_make(dir, proof, known, answer, &err) < 0) {
 		json_decref(answer);
 		return cli_fail("blast --proof", &err);
 	}
@@ -123,7 +131,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command cmd_blast = {
 	"blast", "whose data a vendor has",
 	"usage: weir blast --vendor VENDOR [--since DAY] [--until DAY] [--category CATEGORY] [--jurisdiction CODE]\n"
-	"                  [--list] [--proof FOLDER] [--svg FILE] [--dir FOLDER] [--json]\n"
+	"                  [--list] [--proof FOLDER [--known FILE]] [--svg FILE] [--dir FOLDER] [--json]\n"
 	"\n"
 	"  --until DAY          everything up to that day, UTC, inclusive (today)\n"
 	"  --since DAY          only what reached the vendor from that day on; counted from earlier, as far as something\n"
@@ -132,7 +140,8 @@ const struct command cmd_blast = {
 	"  --jurisdiction CODE  only people of that country (ISO 3166), or `unknown`\n"
 	"  --list               a line of JSON each: pseudonym, categories, first and last day\n"
 	"  --proof FOLDER       also makes FOLDER with the answer and what others need to check it: entries of the\n"
-	"                       transparency log and their proofs, contracts, how to verify with other tools\n"
+	"                       transparency log and their proofs, contracts, how to verify with other tools (weir audit\n"
+	"                       verify FOLDER).  --known: also that the log goes on from the checkpoint in FILE\n"
 	"  --svg FILE           also draws people a day and by category, for a report\n"
 	"\n"
 	"What the vendor attested to have deleted isn't counted (weir ledger deleted).  The ledger may report too much,\n"

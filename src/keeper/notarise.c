@@ -77,6 +77,16 @@ bool notarise_days(struct keeper *k)
 	return k->notary && k->notary_err.code == 0;
 }
 
+int notarise_answer(struct keeper *k, const json_t *answer, struct err *err)
+{
+	if (!k->notary)
+		return err_set(err, ERR_AGAIN, "the transparency log can't take it: %s", k->notary_err.msg);
+	if (notary_answer(k->notary, k->ledger, clock_now(), answer, err) == 0)
+		return 0;
+	failed(k, err);
+	return err_prefix(err, "the transparency log can't take it: ");
+}
+
 void notarise_events(struct keeper *k, const struct message *m)
 {
 	json_t *leaves = json_array(), *body;

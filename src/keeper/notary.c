@@ -388,12 +388,35 @@ int notary_days(struct notary *n, struct ledger *l, int64_t at, struct err *err)
 	if (r == 0)
 		n->erasures = erasures;
 	if (r == 0 && n->dict_due)
-		r = notary_state(n, l, at, err);
+		r = notary_state(n, l, at, NULL, err);
 	free(s.v);
 	return r < 0 ? -1 : (int)(tlog_size(n->log) - before);
 }
 
-int notary_state(struct notary *n, struct ledger *l, int64_t at, struct err *err)
+void notary_spell(const json_t *answer, struct buf *out)
+{
+	json_t *clean = json_copy((json_t *)(uintptr_t)answer);
+	json_object_del(clean, "ok");
+	json_object_del(clean, "checkpoint");
+	char *text = json_dumps(clean, JSON_COMPACT | JSON_SORT_KEYS);
+	must(text);
+	buf_adds(out, text);
+	free(text);
+	json_decref(clean);
+}
+
+static void add_answer(const json_t *answer, struct buf *leaf)
+{
+	char hex[65];
+	struct buf b;
+	buf_init(&b, 0);
+	notary_spell(answer, &b);
+	hex_of(b.data, b.len, hex);
+	buf_addf(leaf, ",\"answer\":\"%s\"", hex);
+	buf_release(&b);
+}
+
+int notary_state(struct notary *n, struct ledger *l, int64_t at, const json_t *answer, struct err *err)
 {
 	struct buf leaf;
 	uint8_t dict[32];
@@ -403,12 +426,22 @@ int notary_state(struct notary *n, struct ledger *l, int64_t at, struct err *err
 	ledger_dict_root(l, subjects, dict);
 	hex_encode(dict, 32, hex);
 	buf_init(&leaf, LEAF_MAX);
-	buf_addf(&leaf, "{\"weir\":\"state\",\"at\":%" PRId64 ",\"days\":%" PRIu64 ",\"people\":%" PRIu64 ",\"subjects\":%" PRIu32 ",\"dict\":\"%s\"}", at,
+	buf_addf(&leaf, "{\"weir\":\"state\",\"at\":%" PRId64 ",\"days\":%" PRIu64 ",\"people\":%" PRIu64 ",\"subjects\":%" PRIu32 ",\"dict\":\"%s\"", at,
 		 n->days, n->people, subjects, hex);
+	if (answer)
+		add_answer(answer, &leaf);
+	buf_addc(&leaf, '}');
 	int r = ledger_faulted(l) ? err_set(err, ERR_AGAIN, "the dictionary can't be read") : add(n, &leaf, &index, err);
 	n->dict_due &= r < 0;
 	buf_release(&leaf);
 	return r;
+}
+
+int notary_answer(struct notary *n, struct ledger *l, int64_t at, const json_t *answer, struct err *err)
+{
+	if (notary_batch(n, at, err) < 0 || notary_people(n, l, at, err) < 0 || notary_days(n, l, at, err) < 0)
+		return -1;
+	return notary_state(n, l, at, answer, err);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------- */

@@ -19,8 +19,9 @@
  *       a decision about people (restrict, release, erase): sha256 over its record with a random id (ledger_decisions).  number:
  *       how many there are with it
  *
- *   {"weir":"state","at":S,"days":N,"people":N,"subjects":N,"dict":HEX}
- *       how much of that there is, and the dictionary: behind an erasure, which changes its root, and where somebody wants proof
+ *   {"weir":"state","at":S,"days":N,"people":N,"subjects":N,"dict":HEX[,"answer":HEX]}
+ *       how much of that there is, and the dictionary: behind an erasure, which changes its root; and where somebody wants proof,
+ *       with the hash of what was answered (notary_spell)
  *
  * Where the next batch begins, and which days and events are in, is read from the log itself.  One thread.
  */
@@ -55,8 +56,12 @@ void notary_close(struct notary **n);
 int notary_batch(struct notary *n, int64_t at, struct err *err) NOTARY_CHECKED;
 /* A leaf for each closed day that has none, or has become another one since by an erasure.  ERR_CORRUPT: a day's file is gone.  Leaves added, or -1. */
 int notary_days(struct notary *n, struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
-/* Everything of the ledger that is closed is in the log now. */
-int notary_state(struct notary *n, struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
+/* Everything of the ledger that is closed is in the log now.  answer: was given then; or NULL. */
+int notary_state(struct notary *n, struct ledger *l, int64_t at, const json_t *answer, struct err *err) NOTARY_CHECKED;
+/* All of the leaves above that are due, and then a state with the answer. */
+int notary_answer(struct notary *n, struct ledger *l, int64_t at, const json_t *answer, struct err *err) NOTARY_CHECKED;
+/* The one spelling of an answer: without `ok` and `checkpoint`, members sorted, no spaces. */
+void notary_spell(const json_t *answer, struct buf *out);
 /* A leaf for each decision about people that has none.  Leaves added, or -1. */
 int notary_people(struct notary *n, const struct ledger *l, int64_t at, struct err *err) NOTARY_CHECKED;
 /*

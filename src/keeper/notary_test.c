@@ -264,7 +264,7 @@ static void the_dictionary_is_in_the_log(void **state)
 	snprintf(end, sizeof end, "\"subjects\":100,\"dict\":\"%s\"", root);
 	expect_leaf(p, 5, "{\"weir\":\"day\",\"at\":1000,\"day\":\"1970-01-02\",\"generation\":1,\"number\":1,", end);
 	expect_leaf(p, 6, "{\"weir\":\"day\",", end);
-	assert_int_equal(notary_state(p->n, p->l, 2000, &err), 0);
+	assert_int_equal(notary_state(p->n, p->l, 2000, NULL, &err), 0);
 	expect_leaf(p, notary_size(p->n) - 1, "{\"weir\":\"state\",\"at\":2000,\"days\":2,\"people\":2,", end);
 }
 

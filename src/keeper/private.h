@@ -94,6 +94,7 @@ void notarise_now(struct keeper *k);	/* a leaf for what open/ holds */
 void notarise_due(struct keeper *k);	/* the same, if the last is some time ago */
 void notarise_people(struct keeper *k);	/* leaves for what was decided about people */
 bool notarise_days(struct keeper *k);	/* false: open/ must stay as it is */
+int notarise_answer(struct keeper *k, const json_t *answer, struct err *err);	/* somebody wants proof of it */
 void notarise_events(struct keeper *k, const struct message *m);
 
 #endif

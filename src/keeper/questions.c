@@ -202,7 +202,10 @@ static json_t *answer_of(struct keeper *k, const json_t *request, const char *wh
 		r = ledger_ask(k->ledger, request, k->subject, clock_now(), answer, &err);
 	if (r == 0 && strcmp(word, "blast") == 0)
 		json_object_set_new(answer, "events_undelivered", undelivered(k, answer, request));
-	if (r == 0 && json_object_get(answer, "checkpoint")) {	/* one that holds everything that the answer counts */
+	bool proof = json_is_true(json_object_get(request, "proof"));
+	if (r == 0 && proof)
+		r = writes ? err_set(&err, ERR_INPUT, "a decision has its leaf anyway") : notarise_answer(k, answer, &err);
+	if (r == 0 && (proof || json_object_get(answer, "checkpoint"))) {	/* one that holds everything that the answer counts */
 		notarise_now(k);
 		json_object_set_new(answer, "checkpoint", k->notary ? notary_checkpoint(k->notary) : json_null());
 	}

@@ -265,6 +265,35 @@ int ledger_subject_history(struct ledger *l, const uint32_t *ids, uint32_t ids_n
 	return r;
 }
 
+/* Of each vendor that is left in the answer, or of the one that was asked for: under which contracts anything went. */
+static json_t *contracts_json(const struct ledger *l, const json_t *vendors)
+{
+	json_t *list = json_array(), *have = json_object(), *v;
+	size_t at;
+	json_array_foreach((json_t *)(uintptr_t)vendors, at, v)
+		json_object_set_new(have, json_string_value(json_object_get(v, "vendor")), json_object());
+	for (size_t i = 0; i < l->parts_n; i++)
+		for (size_t k = 0; k < l->parts[i]->used_n; k++) {
+			const struct used *u = &l->parts[i]->used[k];
+			json_t *of = json_object_get(have, u->vendor);
+			char hex[65];
+			hex_encode(u->digest, 32, hex);
+			if (!of || json_object_get(of, hex))
+				continue;
+			json_object_set_new(of, hex, json_true());
+			json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "vendor", u->vendor, "version", (json_int_t)u->version, "digest", hex));
+		}
+	json_decref(have);
+	return list;
+}
+
+static void keep_vendor(json_t *vendors, const char *vendor)
+{
+	for (size_t i = json_array_size(vendors); vendor && i-- > 0;)
+		if (strcmp(json_string_value(json_object_get(json_array_get(vendors, i), "vendor")), vendor) != 0)
+			json_array_remove(vendors, i);
+}
+
 int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject, int64_t now, json_t *answer, struct err *err)
 {
 	const json_t *v = json_object_get(request, "id");
@@ -276,6 +305,9 @@ int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject,
 	size_t at = 0;
 	int r = 0;
 	(void)now;
+	const json_t *vendor = json_object_get(request, "vendor");
+	if (vendor && (!json_is_string(vendor) || !*json_string_value(vendor)))
+		return err_set(err, ERR_INPUT, "which vendor?");
 	size_t n = json_is_string(v) ? subject_keys(subject, json_string_value(v), json_string_length(v), keys, &kind) : 0;
 	if (n == 0)
 		return err_set(err, ERR_INPUT, "an identifier is empty or isn't text in UTF-8");
@@ -295,6 +327,12 @@ int ask_subject(struct ledger *l, const json_t *request, struct pseudo *subject,
 	for (size_t k = 0; at == n && !erased && k < n; k++)
 		erased = ledger_erased(l, keys[k]);
 	hex_encode(keys[at < n ? at : 0], SUBJECT_BYTES, hex);
+	keep_vendor(vendors, json_string_value(vendor));
+	if (vendor)
+		json_object_set(answer, "vendor", (json_t *)(uintptr_t)vendor);
+	if (json_is_true(json_object_get(request, "proof")))
+		json_object_set_new(answer, "contracts", contracts_json(l, vendors));
+	json_object_set_new(answer, "known", json_boolean(at < n));
 	json_object_set_new(answer, "found", json_boolean(json_array_size(vendors) > 0));
 	json_object_set_new(answer, "kind", json_string(id_kind_names[kind + (at < n ? at : 0)]));
 	json_object_set_new(answer, "subject", json_string(hex));

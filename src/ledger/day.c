@@ -301,6 +301,24 @@ static int walk_all(const uint8_t *p, size_t n, struct combos *combos, struct pa
 	return walk_containers(&c, containers, out, err);
 }
 
+int day_head(const uint8_t *p, size_t n, struct combos *combos, struct part *out, uint32_t *containers, struct err *err)
+{
+	*out = (struct part){0};
+	if (n < HEAD || memcmp(p, day_magic, sizeof day_magic) != 0 || get_u32(p + 8) < 1 || get_u32(p + 8) > VERSION)
+		return err_set(err, ERR_CORRUPT, "not the head of a day of the ledger");
+	struct reader r = {p + HEAD, p + n, false};
+	out->generation = get_u32(p + 12);
+	out->day = (int64_t)get_u64(p + 16);
+	out->dict_n = get_u32(p + 36);
+	*containers = get_u32(p + 28);
+	take_sets(&r, combos, get_u32(p + 24), out);
+	bool day_good = out->day >= -1000000 && out->day <= 10000000;
+	if (day_good && !r.bad && r.at == r.end && out->sets_n == get_u32(p + 24))
+		return 0;
+	part_release(out);
+	return err_set(err, ERR_CORRUPT, "the head of a day isn't in form");
+}
+
 int day_walk(struct fio_view *view, struct combos *combos, struct part *out, struct err *err)
 {
 	*out = (struct part){.view = *view};

@@ -328,6 +328,12 @@ int set_order(const void *a, const void *b);	/* of struct set **: as they stand 
  * part_check  everything: each container, and that they have the Merkle root that the head names
  * set_has     1, 0 or -1
  */
+/* Head and sets alone, of the first bytes of a file (part.head_n); containers: how many it has. */
+int day_head(const uint8_t *p, size_t n, struct combos *combos, struct part *out, uint32_t *containers, struct err *err);
+/* Does evidence of a vendor (NULL: any) speak of the set?  Its word for that, or NULL. */
+const char *prove_word(const struct combo *c, const char *vendor);
+/* The place of the first container at (set, chunk) or behind it; n: there is none. */
+size_t prove_at(const struct container *v, size_t n, uint32_t set, uint16_t chunk);
 int day_walk(struct fio_view *view, struct combos *combos, struct part *out, struct err *err);
 int day_read(uint8_t *bytes, size_t n, struct combos *combos, struct part *out, struct err *err);
 int part_check(const struct part *p, struct err *err);

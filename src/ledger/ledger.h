@@ -181,7 +181,8 @@ bool ledger_word(const char *word, bool *writes);
  *   blast-list  the same and {after?, limit?} -> {rows: [{subject, person, categories, first, last}], next?}
  *               an identifier a row; person: the same for all that one person has
  *   holdings  {vendor}
- *   subject   {id: "[KIND:]ID"}                -> {found, kind, subject, linked, restricted, erased, erased_on, vendors}
+ *   subject   {id: "[KIND:]ID", vendor?, proof?}   -> {found, known, kind, subject, linked, restricted, erased, erased_on, vendors}
+ *               known: the dictionary has it; proof: also contracts
  *   resolve   {vendor, ids: [...], since?, until?, category?, jurisdiction?}
  *               -> {found: [{i, subject, categories, first, last}]}      i: place in ids; of all that the person has
  *   ledger-status {}                           -> counts, days, records
@@ -213,6 +214,34 @@ struct ledger_sink {
  */
 int ledger_export_clickhouse(struct ledger *l, const struct ledger_sink *to, struct err *err) LEDGER_CHECKED;
 int ledger_export_lines(struct ledger *l, const struct ledger_sink *to, struct err *err) LEDGER_CHECKED;
+
+/* ---- evidence of one identifier (prove.c, prove_check.c): JSON that is checked with neither ledger nor key ------------------ */
+
+/*
+ * {"subject": HEX, "id": N, "keys": BASE64, "path": [BASE64 ..]}: the leaf of the dictionary that has the key, under the root of its
+ * first n keys.  ERR_NOTFOUND: none of them is it.
+ */
+int ledger_prove_key(const struct fio *io, int dict, uint32_t n, const uint8_t key[static SUBJECT_BYTES], uint32_t *id, json_t **out,
+		     struct err *err) LEDGER_CHECKED;
+/*
+ * {"head": BASE64, "containers": [{"index", "bytes": BASE64, "path": [BASE64 ..]}]}: of a closed day's file what says whether the ids
+ * are in its sets, of one vendor or of all (NULL).  Where a set has no container for an id, its neighbours: they stand in order.
+ */
+int ledger_prove_day(const uint8_t *file, size_t n, const uint32_t *ids, size_t ids_n, const char *vendor, json_t **out,
+		     struct err *err) LEDGER_CHECKED;
+
+/* ERR_CRYPTO: it proves nothing. */
+int ledger_check_key(const json_t *proof, uint32_t n, const uint8_t root[static 32], uint8_t key[static SUBJECT_BYTES], uint32_t *id,
+		     struct err *err) LEDGER_CHECKED;
+struct ledger_day_proved {
+	uint8_t head[32], root[32];	/* in: what the day's leaf says */
+	int64_t day;			/* out */
+	uint32_t generation;
+};
+/* what: "exposure", "measured", "deleted".  Called for each set that has the id; for all other sets of the vendor it is proved that they don't. */
+typedef void ledger_fact(void *arg, const char *what, const char *vendor);
+int ledger_check_day(const json_t *proof, struct ledger_day_proved *d, uint32_t id, const char *vendor, ledger_fact *each, void *arg,
+		     struct err *err) LEDGER_CHECKED;
 
 /*
  * In another process: the same request as {"do": WORD, ...}; steward -> keeper `ask {id, request}`, answered by

@@ -1,5 +1,5 @@
 /*
- * Any bytes as a closed day, as a roll-up, as a record, as a link: the parsers end, stay inside their input, and what they accept
+ * Any bytes as a closed day, as a roll-up, as a record, as a link, as evidence: the parsers end, stay inside their input, and what they accept
  * has one spelling.
  */
 #include <stdlib.h>
@@ -108,6 +108,31 @@ static void as_rollup(const uint8_t *p, size_t n, bool repaired)
 	free(copy);
 }
 
+static void no_fact(void *arg, const char *what, const char *vendor)
+{
+	must(arg == NULL && what[0] && vendor);
+}
+
+/* Somebody's evidence, of a day whose leaf says what its head is; as its one container's root where that is all it has. */
+static void as_evidence(const uint8_t *p, size_t n)
+{
+	json_t *j = json_loadb((const char *)p, n, 0, NULL);
+	const char *text = json_string_value(json_object_get(j, "head"));
+	struct ledger_day_proved d = {.day = 0};
+	uint8_t key[SUBJECT_BYTES], *head = xmalloc(n + 4);
+	struct err err;
+	uint32_t id;
+	ssize_t got = text ? base64_decode(text, strlen(text), head) : -1;
+	if (got >= 0)
+		crypt_sha256(head, (size_t)got, d.head);
+	if (got >= 96)
+		memcpy(d.root, head + 48, 32);
+	(void)!ledger_check_day(j, &d, 5, NULL, no_fact, NULL, &err);
+	(void)!ledger_check_key(j, 100, d.root, key, &id, &err);
+	json_decref(j);
+	free(head);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct record_view v;
@@ -115,7 +140,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n == 0)
 		return 0;
 	must(crypt_init(&err) == 0);
-	if (p[0] & 8)
+	if (p[0] & 16)
+		as_evidence(p + 1, n - 1);
+	else if (p[0] & 8)
 		as_rollup(p + 1, n - 1, p[0] & 2);
 	else if (p[0] & 4)
 		as_link(p + 1, n - 1);

@@ -127,6 +127,23 @@ static int people(struct office_ledger *o, const json_t *request, const char *wh
 	return r;
 }
 
+/* Somebody wants proof of an answer: nobody else has the log open, we hold the folder's lock. */
+static int log_answer(struct office_ledger *o, const json_t *answer, struct err *err)
+{
+	uint8_t secret[KEY_FILE_BYTES_MAX];
+	struct notary_place p = {.io = &fio_os, .tlog = o->tlog, .open = o->open, .secret = secret};
+	struct notary *n = NULL;
+	memcpy(p.public_key, o->place.public_key, sizeof p.public_key);
+	int r = key_file_read(o->keys, KEY_SIGNING_SECRET, secret, err);
+	if (r == 0)
+		r = notary_open(&p, &n, err);
+	if (r == 0)
+		r = notary_answer(n, o->l, clock_now(), answer, err);
+	notary_close(&n);
+	crypt_wipe(secret, sizeof secret);
+	return r < 0 ? err_prefix(err, "the transparency log can't take it: ") : 0;
+}
+
 /* The newest that was signed: what was recorded since the last batch isn't in it yet.  null: there is no log. */
 static json_t *checkpoint(const struct office_ledger *o)
 {
@@ -154,7 +171,10 @@ json_t *office_ledger_do(struct office_ledger *o, const json_t *request, const c
 		r = people(o, request, who, answer, &err);
 	else if (r == 0)
 		r = writes ? record(o, request, who, answer, &err) : ledger_ask(o->l, request, o->subject, clock_now(), answer, &err);
-	if (r == 0 && json_object_get(answer, "checkpoint"))
+	bool proof = json_is_true(json_object_get(request, "proof"));
+	if (r == 0 && proof)
+		r = writes ? err_set(&err, ERR_INPUT, "a decision has its leaf anyway") : log_answer(o, answer, &err);
+	if (r == 0 && (proof || json_object_get(answer, "checkpoint")))
 		json_object_set_new(answer, "checkpoint", checkpoint(o));
 	if (r == 0) {
 		json_object_set_new(answer, "ok", json_true());

@@ -26,14 +26,13 @@ static bool next_line(const char **at, const char *end, struct span *line)
 	return true;
 }
 
-static bool take_index(struct span line, uint64_t *out)
+static bool take_number(struct span line, const char *word, uint64_t *out)
 {
-	static const char word[] = "index ";
-	enum { WORD = sizeof word - 1 };
+	const size_t w = strlen(word);
 	*out = 0;
-	if (line.len <= WORD || line.len > WORD + 19 || memcmp(line.at, word, WORD) != 0 || (line.at[WORD] == '0' && line.len > WORD + 1))
+	if (line.len <= w || line.len > w + 19 || memcmp(line.at, word, w) != 0 || (line.at[w] == '0' && line.len > w + 1))
 		return false;
-	for (size_t i = WORD; i < line.len; i++) {
+	for (size_t i = w; i < line.len; i++) {
 		if (line.at[i] < '0' || line.at[i] > '9')
 			return false;
 		*out = *out * 10 + (uint64_t)(line.at[i] - '0');
@@ -54,6 +53,21 @@ static bool take_hash(struct span line, struct tlog_hash *out)
 	return true;
 }
 
+/* Hashes to a blank line, then the signed checkpoint. */
+static int take_path(const char *p, const char *at, const char *end, struct tlog_path *path, struct span *checkpoint, struct err *err)
+{
+	struct span line = {at, 1};
+	while (next_line(&at, end, &line) && line.len) {
+		if (path->n == TLOG_PROOF_MAX || !take_hash(line, &path->v[path->n]))
+			return err_at(err, ERR_SYNTAX, (size_t)(line.at - p), "not a hash of the proof");
+		path->n++;
+	}
+	if (line.len || at == end)
+		return err_set(err, ERR_SYNTAX, "the proof has no checkpoint");
+	*checkpoint = (struct span){at, (size_t)(end - at)};
+	return 0;
+}
+
 int tlog_proof_parse(const char *p, size_t n, struct tlog_proof *out, struct err *err)
 {
 	const char *at = p, *end = p + n;
@@ -70,17 +84,21 @@ int tlog_proof_parse(const char *p, size_t n, struct tlog_proof *out, struct err
 		if (!next_line(&at, end, &line))
 			return err_set(err, ERR_SYNTAX, "the proof ends early");
 	}
-	if (!take_index(line, &out->index))
+	if (!take_number(line, "index ", &out->index))
 		return err_at(err, ERR_SYNTAX, (size_t)(line.at - p), "the proof's index isn't a number");
-	while (next_line(&at, end, &line) && line.len) {
-		if (out->path.n == TLOG_PROOF_MAX || !take_hash(line, &out->path.v[out->path.n]))
-			return err_at(err, ERR_SYNTAX, (size_t)(line.at - p), "not a hash of the proof");
-		out->path.n++;
-	}
-	if (line.len || at == end)
-		return err_set(err, ERR_SYNTAX, "the proof has no checkpoint");
-	out->checkpoint = (struct span){at, (size_t)(end - at)};
-	return 0;
+	return take_path(p, at, end, &out->path, &out->checkpoint, err);
+}
+
+int tlog_consistency_parse(const char *p, size_t n, struct tlog_consistency *out, struct err *err)
+{
+	const char *at = p, *end = p + n;
+	struct span line;
+	*out = (struct tlog_consistency){0};
+	if (n > TLOG_NOTE_MAX)
+		return err_set(err, ERR_LIMIT, "a proof has at most %d bytes", TLOG_NOTE_MAX);
+	if (!next_line(&at, end, &line) || !take_number(line, "old ", &out->old))
+		return err_at(err, ERR_SYNTAX, 0, "not a proof of consistency: its first line isn't `old N`");
+	return take_path(p, at, end, &out->path, &out->checkpoint, err);
 }
 
 void tlog_proof_print(const struct tlog_proof *p, struct buf *out)

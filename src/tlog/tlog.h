@@ -129,6 +129,17 @@ void tlog_proof_print(const struct tlog_proof *p, struct buf *out);
 /* The entry is in the log that k signs: everything, from the file and the key alone. */
 int tlog_proof_check(const char *p, size_t n, const void *entry, size_t entry_n, const struct tlog_key *k, struct err *err) TLOG_CHECKED;
 
+/*
+ * The body of tlog_witness_request in a file: the log's first `old` entries are as somebody saw them.  The checkpoint is checked by
+ * the caller.
+ */
+struct tlog_consistency {
+	uint64_t old;
+	struct tlog_path path;
+	struct span checkpoint;
+};
+int tlog_consistency_parse(const char *p, size_t n, struct tlog_consistency *out, struct err *err) TLOG_CHECKED;
+
 /* ---- others who saw it (witness.c, timestamp.c) ----------------------------------------------------------------------- */
 
 /* Body of a witness's add-checkpoint: it signed the log at size `old` last, and proof leads from there to the note. */

@@ -38,6 +38,19 @@ static void as_proof(const uint8_t *p, size_t n)
 	buf_release(&b);
 }
 
+static void as_consistency(const uint8_t *p, size_t n)
+{
+	struct tlog_consistency f;
+	struct err err;
+	struct buf b;
+	if (tlog_consistency_parse((const char *)p, n, &f, &err) < 0)
+		return;
+	buf_init(&b, 0);
+	tlog_witness_request(f.old, &f.path, f.checkpoint, &b);
+	same(&b, p, n);
+	buf_release(&b);
+}
+
 static void as_key(const uint8_t *p, size_t n)
 {
 	struct tlog_key k;
@@ -99,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			must(tlog_note_check(&note, &keys[i], NULL, &err) != 1);
 	as_checkpoint((const uint8_t *)copy, n);
 	as_proof((const uint8_t *)copy, n);
+	as_consistency((const uint8_t *)copy, n);
 	as_key((const uint8_t *)copy, n);
 	as_path((const uint8_t *)copy, n);
 	as_answer((const uint8_t *)copy, n, &keys[1]);
