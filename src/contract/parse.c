@@ -149,7 +149,7 @@ static void read_file(struct reader *r, const struct ynode *root)
 		return;
 	}
 	struct contract *c = r->c;
-	read_map(r, root, &contract_sections[0]);
+	read_map(r, root, contract_sections[0]);
 	if (c->upstream.len == 0 && c->adapter && c->adapter->upstream)
 		c->upstream = (struct span){c->adapter->upstream, strlen(c->adapter->upstream)};
 	check_dates(r, root);

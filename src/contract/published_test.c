@@ -61,7 +61,7 @@ static void schema_has_the_readers_keys(void **state)
 	if (!schema)
 		fail_msg("schema: %s", why.text);
 	for (size_t i = 0; i < contract_sections_len; i++) {
-		const struct key_section *s = &contract_sections[i];
+		const struct key_section *s = contract_sections[i];
 		json_t *at = schema_of(schema, s->name), *props = json_object_get(at, "properties");
 		if (!props || json_object_size(props) != s->n)
 			fail_msg("schema of %s has other keys than the reader", s->name);
@@ -163,7 +163,7 @@ static void every_key_has_its_entry(void **state)
 	(void)state;
 	char *page = unroff(slurp("man/weir-contract.5"));
 	for (size_t i = 0; i < contract_sections_len; i++) {
-		const struct key_section *s = &contract_sections[i];
+		const struct key_section *s = contract_sections[i];
 		for (size_t k = 0; k < s->n; k++) {
 			char name[64];
 			/* sections that are maps of their own entries: delivery, requires; the others are told in one */

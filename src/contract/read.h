@@ -1,5 +1,5 @@
 /*
- * What the files of this folder share to read a contract: read.c (nodes), sections.c (the file's keys), rules.c (actions),
+ * What the files of this folder share to read a contract: read.c (nodes), section*.c (the file's keys), rules.c (actions),
  * path.c, words.c (closed lists, dates, durations), canon.c (RFC 8785).  Nobody else includes this.
  */
 #ifndef CONTRACT_READ_H
@@ -37,7 +37,7 @@ struct key_section {
 	size_t n;
 };
 /* Every map with fixed keys, the file's own first; tests compare them with schema and manual. */
-extern const struct key_section contract_sections[];
+extern const struct key_section *const contract_sections[];
 extern const size_t contract_sections_len;
 
 const struct ynode *ynode_get(const struct ynode *map, const char *key);
