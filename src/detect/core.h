@@ -69,6 +69,11 @@ static inline bool is(uint8_t c, unsigned class)
 	return classes[c] & class;
 }
 
+static inline int hex_value(uint8_t c)	/* -1: none */
+{
+	return is(c, C_DIGIT) ? c - '0' : is(c, C_HEX) ? (c | 0x20) - 'a' + 10 : -1;
+}
+
 /* ---- marks.c ---------------------------------------------------------------------------------------------------- */
 
 /* One bit a byte of a 64-byte block. */
@@ -114,11 +119,14 @@ bool near_word(const struct scan *s, size_t p, size_t reach, const char *const *
 
 /* ---- decode.c --------------------------------------------------------------------------------------------------- */
 
-enum { DEPTH_MAX = 2, WINDOW = 4096 };
+enum { DEPTH_MAX = 3, WINDOW = 4096 };
 /* Does something that decoding would change start here? */
 bool decodable(const struct scan *s, size_t p);
 /* Scans a decoded copy of what lies around p (whose marks were odd). */
 void scan_decoded(struct scan *s, size_t p);
+
+/* ---- base64.c --------------------------------------------------------------------------------------------------- */
+
 /* A run of base64 characters of mixed case. */
 void scan_base64(struct scan *s, size_t start, size_t end);
 /* A word of hex digits or of base32 that may be text. */

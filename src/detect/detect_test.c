@@ -299,12 +299,16 @@ static void percent_forms(void **state)
 		{"tel=%2B49%2030%201234567", "tel=[PHONE]"},
 		{"4111%201111%201111%201111", "[CARD]"},
 		{"x%C1%80y.de", "[EMAIL]"},	/* longer than it needs to be */
+		{"x%u0040y%u002Ede", "[EMAIL]"}, {"https://h.example/a#u=219%2D09%2D9998", "https://h.example/a#u=[US_SSN]"}, {"u=4012%2D8888%2D8888%2D1881", "u=[CARD]"},
 		{"Bearer%20abcdef0123456789%3D", "Bearer%20[BEARER]"},
 	};
 	CHECK(rows, DETECT_VIA_PERCENT);
 	static const struct row escapes[] = {
 		{"x\\u0040y.de", "[EMAIL]"},
 		{"{\\\"a\\\":\\\"x\\\\u0040y.de\\\"}", "{\\\"a\\\":\\\"[EMAIL]\\\"}"},
+		{"x\\100y\\056de", "[EMAIL]"}, {"x\\u{40}y.de", "[EMAIL]"}, {"x&amp;#64;y.de", "[EMAIL]"}, {"\\u0430nn\\u0430@exampl\\u0435.org", "[EMAIL]"},
+		{"{\\\"a\\\":\\\"4111\\\\n1111\\\\n1111\\\\n1111\\\"}", "{\\\"a\\\":\\\"[CARD]\\\"}"}, {"\\\\ud835\\\\udfd211 1111 1111 1111 11", NULL},
+		{"\\\\ud835\\\\udfd2111 1111 1111 1111", "[CARD]"},
 		{"x&#64;y.de x&#x40;y.de x&commat;y&#46;de", "[EMAIL] [EMAIL] [EMAIL]"},
 	};
 	CHECK(escapes, DETECT_VIA_ESCAPE);
@@ -360,6 +364,8 @@ static void base64_forms(void **state)
 		{"YW5uQGV4YW1wbGUub3Jn", "[EMAIL]"},				/* ann@example.org */
 		{"uid=YW5uLmxlZUBleGFtcGxlLm9yZw==&x", "uid=[EMAIL]&x"},	/* ann.lee@example.org */
 		{"/users/YW5uQGV4YW1wbGUub3Jn/edit", "[EMAIL]"},		/* the path goes too: / is base64 */
+		{"/v1/users/MjE5LTA5LTk5OTg/orders/all", "/v1/users/[US_SSN]/orders/all"},	/* too short for all of it: the part alone */
+		{"/v1/users/H4sIAAAAAAACA0vMy3NI", "/v1/users/[PACKED]"},
 		{"eyJlbWFpbCI6ImFubkBleGFtcGxlLm9yZyJ9", "[EMAIL]"},		/* {"email":"ann@example.org"} */
 		{"NDExMSAxMTExIDExMTEgMTExMQ", "[CARD]"},			/* 4111 1111 1111 1111 */
 		{"YW5uJTQwZXhhbXBsZS5vcmc=", "[EMAIL]"},			/* ann%40example.org */
@@ -493,7 +499,7 @@ static uint64_t next_random(void)	/* xorshift64: the same bytes in every run */
 /* The table says of exactly these words that they may begin something; of others it may. */
 static void word_tables(void **state)
 {
-	static const char *const words[8][3] = {{"bea"}, {"ey"}, {"dot", "=40"}, {"pas", "pwd"}, {"sec"}, {"tok", "api"}, {"=\n", "=\r"}, {"/us", "/ho", "\\us"}};
+	static const char *const words[8][3] = {{"bea"}, {"ey"}, {"dot", "=40"}, {"pas", "pwd"}, {"sec"}, {"tok", "api"}, {"=\n", "=\r", "=\\"}, {"/us", "/ho", "\\us"}};
 	struct word_table want = {0};
 	(void)state;
 	for (unsigned bit = 0; bit < 8; bit++)

@@ -383,9 +383,12 @@ static bool card_grouped(struct scan *s, size_t p)
 	return false;
 }
 
-static bool list_goes_on_left(const struct scan *s, size_t p)
+/* Is what begins at p part of a longer list?  Then the sign before it is the one behind its first element. */
+static bool list_goes_on_left(const struct scan *s, size_t p, uint8_t sign)
 {
 	size_t i = p;
+	if (before(s, p) != sign)
+		return false;
 	while (p - i < 3 && list_sign(before(s, i)))
 		i--;
 	return i < p && is(before(s, i), C_DIGIT);
@@ -396,7 +399,7 @@ static bool card_spelled(struct scan *s, size_t p, unsigned each)
 {
 	static const struct finding f = {DETECT_CARD, DETECT_STRONG, 80, "a card's digits one by one, issuer prefix and length, Luhn", NULL};
 	struct pan g;
-	if (list_goes_on_left(s, p))
+	if (list_goes_on_left(s, p, at(s, p + each)))
 		return false;
 	gather_pan(s, p, &g);
 	if (g.n < 14 || g.n > 16 || g.groups * each != g.n)
@@ -405,7 +408,7 @@ static bool card_spelled(struct scan *s, size_t p, unsigned each)
 		if (g.len[i] != each)
 			return false;
 	size_t end = g.end[g.groups - 1];
-	if ((list_sign(at(s, end)) && is(at(s, end + 1), C_DIGIT)) || !word_ends(s, end) || !issuer(g.d, g.n, true) || !luhn(g.d, g.n))
+	if ((at(s, end) == at(s, p + each) && is(at(s, end + 1), C_DIGIT)) || !word_ends(s, end) || !issuer(g.d, g.n, true) || !luhn(g.d, g.n))
 		return false;
 	found(s, p, end, &f);
 	return true;

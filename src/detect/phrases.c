@@ -179,7 +179,7 @@ static bool spelled_ending(const struct scan *s, size_t from, size_t to)
 
 static bool between_words(uint8_t c)
 {
-	return c == ' ' || c == '_' || c == '-';
+	return c == ' ' || c == '_' || c == '-' || c == '+';
 }
 
 static size_t label_start(const struct scan *s, size_t end)
@@ -287,12 +287,20 @@ static void user_folder(struct scan *s, size_t p)
 
 /* ---- by the word ------------------------------------------------------------------------------------------------- */
 
+/* Behind = and a backslash: \\n or \\r, as deep as some levels of JSON write it. */
+static bool broken_line(const uint8_t *t)
+{
+	for (unsigned k = 0; *t == '\\' && k < 7; k++)
+		t++;
+	return *t == 'n' || *t == 'r';
+}
+
 bool word_matters(const uint8_t *text, size_t lo, size_t p)
 {
 	const uint8_t *t = text + p, last = p > lo ? t[-1] : ']';	/* 64 bytes are readable behind the text */
 	switch (*t | 0x20) {
 	case '=':
-		return t[1] == '\n' || t[1] == '\r' || (t[1] == '4' && t[2] == '0');
+		return t[1] == '\n' || t[1] == '\r' || (t[1] == '4' && t[2] == '0') || (t[1] == '\\' && broken_line(t + 2));
 	case 'e':
 		return *t == 'e' && t[1] == 'y';
 	case 'b':
