@@ -50,6 +50,7 @@ class Load:
         self.halt.set()
         for t in self.threads:
             t.join(15)
+        note_sent(json.dumps(sorted(set(self.person.values()))).encode())
 
 
 def frames(folder):

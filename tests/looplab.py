@@ -140,8 +140,10 @@ def cut_off_trials(weir, sink, trials):
 
     def load():
         while not stop.is_set():
+            people = [f"user-{next(numbers)}" for _ in range(5)]
+            note_sent(json.dumps(people).encode())
             try:
-                post(weir.gate + TRACK, [event(distinct_id=f"user-{next(numbers)}") for _ in range(5)], timeout=2)
+                post(weir.gate + TRACK, [event(distinct_id=p) for p in people], timeout=2, told=False)
             except OSError:
                 pass    # a quarantine resets connections
 

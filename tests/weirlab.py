@@ -2,6 +2,9 @@
 
 A test is a function whose name starts with test_; main() runs those of the calling script in order, each in a folder of
 its own, prints a line each and closes with `N passed, N failed, N skipped`.  Raise Skip to skip with a reason.
+
+With WEIR_I2 (a file) a test notes in its folder what was sent, where sinks and weirs stand, and how the clocks went; when it has
+passed tests/i2_check compares them and writes a line there, and the folder goes.
 """
 import base64, contextlib, json, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time, traceback
 import urllib.error, urllib.request
@@ -12,8 +15,28 @@ WEIR_TEST = str(ROOT / "build-test" / "weir")       # run/clock and run/broken w
 WEB_TOKEN, VENDOR_TOKEN = "web-source-token", "vendor-credential"
 
 
+I2 = os.environ.get("WEIR_I2")
+SENT_BYTES, BODY_BYTES = 64 << 20, 1 << 20      # of one test, and of one request; what is more isn't noted
+here = None     # the running test's folder, with WEIR_I2
+
+
 class Skip(Exception):
     pass
+
+
+def note(name, **row):
+    """A line for tests/i2_check."""
+    if here:
+        with open(here / ".i2" / f"{name}.ndjson", "a") as f:
+            f.write(json.dumps(row) + "\n")
+            return f.tell()
+
+
+def note_sent(body):
+    """What a client sends: the identifiers in it are whom the vendor may come to know."""
+    global noted
+    if here and body and noted < SENT_BYTES and len(body) <= BODY_BYTES:
+        noted = note("sent", body=base64.b64encode(body).decode())
 
 
 def wait_for(what, check, seconds=10.0, every=0.02):
@@ -47,6 +70,7 @@ class Sink:
         assert m, f"sink said {line!r}"
         self.url = m[0]
         self.port = int(self.url.rsplit(":", 1)[1])
+        note("sinks", url=self.url, capture=str(self.capture))
 
     def requests(self):
         """Everything captured so far; only what is new is read and parsed."""
@@ -96,6 +120,7 @@ class Weir:
         self.env.pop("WEIR_DIR", None)
         self.process = None
         self.log = pathlib.Path(folder) / "weir.err"
+        note("weirs", dir=str(self.dir), credentials=[v for k, v in self.env.items() if k in ("MIXPANEL_TOKEN", *(env or {}))])
 
     def run(self, *args, ok=0, stdin=None, env=None):
         """A command; ok is the exit status expected, None for any.  Returns the completed process (text)."""
@@ -103,6 +128,9 @@ class Weir:
                            capture_output=True, timeout=60)
         if ok is not None:
             assert r.returncode == ok, f"weir {' '.join(args)}: exit {r.returncode}, want {ok}\n{r.stdout}{r.stderr}"
+        if args[:2] == ("canary", "plant"):     # the planted identity, and what stands for it where an identifier has to be short
+            for planted, token in re.findall(r"([\w.@-]*([a-z]{20})[\w.@-]*)", r.stdout):
+                note_sent(json.dumps([planted, "canary-" + token[-8:]]).encode())
         return r
 
     def init(self, *contracts):
@@ -125,6 +153,7 @@ class Weir:
     def start(self, *args, env=None, wait=True):
         ready = self.dir / "run" / "ready.json"
         ready.unlink(missing_ok=True)
+        note("clock", real=time.time(), start={**self.env, **(env or {})}.get("WEIR_NOW") if self.binary == WEIR_TEST else None)
         self.process = subprocess.Popen([self.binary, "serve", "--dir", str(self.dir), "--gate", "127.0.0.1:0", "--api", "127.0.0.1:0", *args],
                                         env={**self.env, **(env or {})}, stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"))
         if wait:
@@ -167,6 +196,7 @@ class Weir:
 
     def clock(self, seconds):
         """Test builds: move every process's clock by that much."""
+        note("clock", real=time.time(), offset=seconds)
         (self.dir / "run" / "clock").write_text(f"{seconds}\n")
 
     def metrics(self):
@@ -182,10 +212,12 @@ class Weir:
         return total
 
 
-def post(url, body, headers=None, method="POST", timeout=10):
-    """(status, body) of one request; never raises for a status."""
+def post(url, body, headers=None, method="POST", timeout=10, told=True):
+    """(status, body) of one request; never raises for a status.  told: as it is to i2_check."""
     if not isinstance(body, (bytes, type(None))):
         body = json.dumps(body).encode()
+    if told:
+        note_sent(body)
     rq = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": "application/json", **(headers or {})})
     try:
         with urllib.request.urlopen(rq, timeout=timeout) as r:
@@ -201,7 +233,7 @@ def event(name="signup", token=WEB_TOKEN, **properties):
 def node(script, *args, timeout=120):
     """A script of tests/sdk under Node.js; returns its last line as JSON."""
     r = subprocess.run(["node", str(ROOT / "tests" / "sdk" / script), *args], capture_output=True, text=True, timeout=timeout,
-                       cwd=ROOT / "tests" / "sdk")
+                       cwd=ROOT / "tests" / "sdk", env={**os.environ, **({"WEIR_SENT": str(here / ".i2" / "sent.ndjson")} if here else {})})
     assert r.returncode == 0, f"{script}: exit {r.returncode}\n{r.stdout[-2000:]}{r.stderr[-3000:]}"
     return json.loads(r.stdout.strip().splitlines()[-1])
 
@@ -222,19 +254,45 @@ def tree(folder, binary=WEIR, sink_args=(), extra="", start=True, **contract_arg
         sink.stop()
 
 
+def begin(name):
+    global here, noted
+    folder = tempfile.mkdtemp(prefix=f"weir-{name[5:25]}-")
+    here, noted = pathlib.Path(folder) if I2 else None, 0
+    if here:
+        (here / ".i2").mkdir()
+    return folder
+
+
+def keep(weir_dir):
+    """Of a weir folder that goes before the test ends: what tests/i2_check reads."""
+    if here and weir_dir.exists():
+        shutil.copytree(weir_dir, here / ".i2" / "kept", dirs_exist_ok=True, ignore=lambda d, names: [n for n in names if n in ("run", "queue", "dead")])
+        note("weirs", dir=str(here / ".i2" / "kept"), credentials=[VENDOR_TOKEN])
+
+
+def end(folder, name):
+    """The folder goes; what stands in it for i2_check is compared before."""
+    if I2 and (here / ".i2" / "sinks.ndjson").exists():
+        name = f"{pathlib.Path(sys.argv[0]).name}:{name}"
+        r = subprocess.run([str(ROOT / "tests" / "i2_check"), "--test", folder, name, I2], stdout=sys.stderr)
+        if r.returncode:
+            return print(f"     bytes without an entry in the ledger: {folder}", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def main(scope):
     passed = failed = skipped = 0
     only = set(sys.argv[1:])
     for name, fn in list(scope.items()):
         if not name.startswith("test_") or (only and name not in only):
             continue
-        folder = tempfile.mkdtemp(prefix=f"weir-{name[5:25]}-")
+        folder = begin(name)
         began = time.monotonic()
         try:
             fn(pathlib.Path(folder))
             passed += 1
             print(f"ok   {name} {time.monotonic() - began:.1f} s", flush=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            end(folder, name)
         except Skip as e:
             skipped += 1
             print(f"skipped: {name}: {e}", flush=True)

@@ -1,6 +1,7 @@
 // The published browser SDK in Chromium, on a page of another origin than the gate.
 // usage: node browser.js SCENARIO GATE_URL TOKEN     prints one JSON line
 const http = require("http"), fs = require("fs"), path = require("path");
+const { record } = require("./record");
 const { chromium } = require("playwright-core");
 const [scenario, gate, token] = process.argv.slice(2);
 const lib = fs.readFileSync(path.join(__dirname, "node_modules/mixpanel-browser/dist/mixpanel.module.js"));
@@ -41,12 +42,14 @@ page.listen(0, "127.0.0.1", async () => {
   const tab = await browser.newPage();
   const problems = [], answers = [];
   tab.on("console", (m) => { if (m.type() === "error" || m.type() === "warning") problems.push(m.text()); });
+  tab.on("request", (r) => { if (r.url().startsWith(gate)) record(r.url(), r.postData()); });
   tab.on("response", (r) => { if (r.url().startsWith(gate)) answers.push([r.request().method(), new URL(r.url()).pathname, r.status()]); });
   tab.on("requestfailed", (r) => { if (r.url().startsWith(gate)) problems.push(`failed: ${r.method()} ${new URL(r.url()).pathname}`); });
   await tab.goto(scenario === "reset" ? `${base}/reset?email=alice%40example.com&token=SECRETRESETTOKEN42#frag` : `${base}/start`,
     scenario === "reset" ? { referer: "https://mail.example.com/inbox?msg=alice@example.com" } : {});
   await tab.waitForTimeout(scenario === "beacon" ? 500 : 3500);
   const calls = await tab.evaluate("window.calls");
+  for (const kept of await tab.evaluate("Object.values(localStorage)")) record("", kept);   // what a beacon carries isn't shown
   if (scenario === "beacon") { await tab.goto(`${base}/empty`); await tab.waitForTimeout(800); }
   await browser.close();
   console.log(JSON.stringify({ calls, answers, problems }));

@@ -1,5 +1,6 @@
 // Every call of the published Node SDK that talks to the vendor, through the gate; prints what each reported.
 // usage: node node_calls.js HOST:PORT PATH TOKEN
+require("./record");
 const Mixpanel = require("mixpanel");
 const [host, path, token] = process.argv.slice(2);
 const verbose = Mixpanel.init(token, { host, path, protocol: "http", key: "k", verbose: true });
