@@ -5,15 +5,17 @@
 #include "cli/ask.h"
 #include "cli/blast_svg.h"
 #include "cli/bundle.h"
+#include "cli/listing.h"
 #include "cli/question.h"
 
-enum { OPT_DIR, OPT_JSON, OPT_LIST, OPT_PROOF, OPT_KNOWN, OPT_SVG };
+enum { OPT_DIR, OPT_JSON, OPT_LIST, OPT_PROOF, OPT_KNOWN, OPT_SVG, OPT_CSV };
 
 static const struct opt opts[] = {
 	{"--dir", 0, true, OPT_DIR}, {"--json", 0, false, OPT_JSON}, {"--list", 0, false, OPT_LIST}, {"--proof", 0, true, OPT_PROOF},
-	{"--known", 0, true, OPT_KNOWN},
-	{"--svg", 0, true, OPT_SVG}, QUESTION_OPTS,
+	{"--known", 0, true, OPT_KNOWN}, {"--svg", 0, true, OPT_SVG}, {"--csv", 0, false, OPT_CSV}, QUESTION_OPTS,
 };
+
+static const char *const columns[] = {"subject", "person", "categories", "first", "last", NULL};
 
 static const char *text(const json_t *j, const char *name)
 {
@@ -53,22 +55,28 @@ static void print(const json_t *a)
 	asked_print_counts(a, "measured", "day", "Of these by other ways (weir ledger record), by day");
 }
 
-static int list(const struct command *self, const struct asked *q, const char *dir)
+static int list(const struct command *self, const struct asked *q, const char *dir, bool csv)
 {
+	struct listing out = {.csv = csv, .columns = columns};
 	struct err err;
 	json_t *answer, *row;
-	size_t i;
+	size_t i, done = 0;
 	for (json_int_t after = 0; after >= 0;) {
 		json_t *request = asked_request(q, "blast-list");
 		json_object_set_new(request, "after", json_integer(after));
 		json_object_set_new(request, "limit", json_integer(20000));
-		if (ask(dir, request, &answer, &err) < 0)
+		if (ask(dir, request, &answer, &err) < 0) {
+			listing_progress_end();
 			return asked_fail(self->name, &err);
-		json_array_foreach(json_object_get(answer, "rows"), i, row) ask_print(row);
+		}
+		json_array_foreach(json_object_get(answer, "rows"), i, row) listing_print(&out, row);
+		listing_progress(done += i, 0);
 		const json_t *next = json_object_get(answer, "next");
 		after = next ? json_integer_value(next) : -1;
 		json_decref(answer);
 	}
+	listing_progress_end();
+	listing_end(&out);
 	return EXIT_DONE;
 }
 
@@ -76,7 +84,7 @@ static int run(const struct command *self, int argc, char **argv)
 {
 	struct asked q = {0};
 	const char *dir = NULL, *proof = NULL, *known = NULL, *svg = NULL;
-	bool json = false, each = false;
+	bool json = false, each = false, csv = false;
 	struct opt_state s;
 	struct err err;
 	json_t *answer;
@@ -97,14 +105,16 @@ static int run(const struct command *self, int argc, char **argv)
 		else if (k == OPT_SVG)
 			svg = s.value;
 		else if (!asked_take(&q, k, s.value))
-			*(k == OPT_JSON ? &json : &each) = true;
+			*(k == OPT_JSON ? &json : k == OPT_CSV ? &csv : &each) = true;
 	}
 	if (!q.vendor)
 		return cli_wrong(self, "--vendor VENDOR is needed");
 	if (each && (proof || svg))
 		return cli_wrong(self, "--list and %s are two answers", proof ? "--proof" : "--svg");
+	if (csv && !each)
+		return cli_wrong(self, "--csv goes with --list");
 	if (each)
-		return list(self, &q, dir);
+		return list(self, &q, dir, csv);
 	if (known && !proof)
 		return cli_wrong(self, "--known is for --proof");
 	json_t *request = asked_request(&q, "blast");
@@ -131,14 +141,15 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command cmd_blast = {
 	"blast", "whose data a vendor has",
 	"usage: weir blast --vendor VENDOR [--since DAY] [--until DAY] [--category CATEGORY] [--jurisdiction CODE]\n"
-	"                  [--list] [--proof FOLDER [--known FILE]] [--svg FILE] [--dir FOLDER] [--json]\n"
+	"                  [--list [--csv]] [--proof FOLDER [--known FILE]] [--svg FILE] [--dir FOLDER] [--json]\n"
 	"\n"
 	"  --until DAY          everything up to that day, UTC, inclusive (today)\n"
 	"  --since DAY          only what reached the vendor from that day on; counted from earlier, as far as something\n"
 	"                       may have waited in a queue\n"
 	"  --category CATEGORY  only people of whom that category went (user.contact holds user.contact.email)\n"
 	"  --jurisdiction CODE  only people of that country (ISO 3166), or `unknown`\n"
-	"  --list               a line of JSON each: pseudonym, categories, first and last day\n"
+	"  --list               a line of JSON each: pseudonym, person, categories, first and last day\n"
+	"  --csv                the list as a table\n"
 	"  --proof FOLDER       also makes FOLDER with the answer and what others need to check it: entries of the\n"
 	"                       transparency log and their proofs, contracts, how to verify with other tools (weir audit\n"
 	"                       verify FOLDER).  --known: also that the log goes on from the checkpoint in FILE\n"

@@ -16,14 +16,28 @@ static size_t spelled(const char *s)
 	return n;
 }
 
+bool idlist_ok(const char *s, size_t n)
+{
+	json_t *check = memchr(s, 0, n) || n > ID_MAX ? NULL : json_stringn(s, n);	/* UTF-8 */
+	json_decref(check);
+	return check != NULL;
+}
+
+bool idlist_put(json_t *ids, size_t *bytes, const char *s)
+{
+	*bytes += spelled(s);
+	if (json_array_size(ids) == PORTION_IDS || (*bytes > PORTION_BYTES && json_array_size(ids)))
+		return false;
+	json_array_append_new(ids, json_string(s));
+	return true;
+}
+
 static int add(struct idlist *l, const char *s, size_t n, size_t line, struct err *err)
 {
 	if (n == 0)
 		return 0;
-	json_t *check = memchr(s, 0, n) || n > ID_MAX ? NULL : json_stringn(s, n);	/* UTF-8 */
-	if (!check)
+	if (!idlist_ok(s, n))
 		return err_set(err, ERR_INPUT, "line %zu: not an identifier: no UTF-8, or over %d bytes", line, ID_MAX);
-	json_decref(check);
 	if ((l->n & (l->n + 1)) == 0)	/* full at 2^k - 1 */
 		l->v = xrealloc(l->v, (2 * l->n + 2) * sizeof *l->v);
 	l->v[l->n++] = xstrndup(s, n);
@@ -138,12 +152,8 @@ void idlist_release(struct idlist *l)
 json_t *idlist_portion(const struct idlist *l, size_t *at)
 {
 	json_t *ids = json_array();
-	for (size_t bytes = 0; *at < l->n && json_array_size(ids) < PORTION_IDS; ++*at) {
-		bytes += spelled(l->v[*at]);
-		if (bytes > PORTION_BYTES && json_array_size(ids))
-			break;
-		json_array_append_new(ids, json_string(l->v[*at]));
-	}
+	for (size_t bytes = 0; *at < l->n && idlist_put(ids, &bytes, l->v[*at]);)
+		++*at;
 	if (json_array_size(ids))
 		return ids;
 	json_decref(ids);
