@@ -140,13 +140,15 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command cmd_blast = {
 	"blast", "whose data a vendor has",
-	"usage: weir blast --vendor VENDOR [--since DAY] [--until DAY] [--category CATEGORY] [--jurisdiction CODE]\n"
-	"                  [--list [--csv]] [--proof FOLDER [--known FILE]] [--svg FILE] [--dir FOLDER] [--json]\n"
+	"usage: weir blast --vendor VENDOR [--since DAY] [--until DAY] [--category CATEGORY] [--field PATH]\n"
+	"                  [--jurisdiction CODE] [--list [--csv]] [--proof FOLDER [--known FILE]] [--svg FILE]\n"
+	"                  [--dir FOLDER] [--json]\n"
 	"\n"
 	"  --until DAY          everything up to that day, UTC, inclusive (today)\n"
 	"  --since DAY          only what reached the vendor from that day on; counted from earlier, as far as something\n"
 	"                       may have waited in a queue\n"
 	"  --category CATEGORY  only people of whom that category went (user.contact holds user.contact.email)\n"
+	"  --field PATH         only people of whom that field went (properties.items holds properties.items[].sku)\n"
 	"  --jurisdiction CODE  only people of that country (ISO 3166), or `unknown`\n"
 	"  --list               a line of JSON each: pseudonym, person, categories, first and last day\n"
 	"  --csv                the list as a table\n"

@@ -87,7 +87,8 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command cmd_resolve = {
 	"resolve", "who of your own list is affected",
 	"usage: weir resolve --vendor VENDOR (--users FILE | --db CONNECTION --query SELECT) [--id COLUMN] [--since DAY]\n"
-	"                    [--until DAY] [--category CATEGORY] [--jurisdiction CODE] [--csv] [--dir FOLDER]\n"
+	"                    [--until DAY] [--category CATEGORY] [--field PATH] [--jurisdiction CODE] [--csv]\n"
+	"                    [--dir FOLDER]\n"
 	"\n"
 	"  --users FILE     your list of people (- for standard input): one [KIND:]ID a line, or with --id the column of that\n"
 	"                   name of a CSV file with a header, or of NDJSON objects\n"

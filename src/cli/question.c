@@ -5,8 +5,8 @@
 
 bool asked_take(struct asked *a, int key, const char *value)
 {
-	const char **where[] = {&a->vendor, &a->since, &a->until, &a->category, &a->jurisdiction};
-	if (key < OPT_VENDOR || key > OPT_JURISDICTION)
+	const char **where[] = {&a->vendor, &a->since, &a->until, &a->category, &a->jurisdiction, &a->field};
+	if (key < OPT_VENDOR || key > OPT_FIELD)
 		return false;
 	*where[key - OPT_VENDOR] = value;
 	return true;
@@ -20,8 +20,8 @@ int asked_fail(const char *what, const struct err *err)
 
 json_t *asked_request(const struct asked *a, const char *word)
 {
-	return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "do", word, "vendor", a->vendor, "since", a->since, "until", a->until,
-			 "category", a->category, "jurisdiction", a->jurisdiction);
+	return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}", "do", word, "vendor", a->vendor, "since", a->since, "until", a->until,
+			 "category", a->category, "jurisdiction", a->jurisdiction, "field", a->field);
 }
 
 enum { BAR = 24 };

@@ -1,4 +1,4 @@
-/* The options that blast and resolve share: --vendor, --since, --until, --category, --jurisdiction. */
+/* The options that blast and resolve share: --vendor, --since, --until, --category, --jurisdiction, --field. */
 #ifndef CLI_QUESTION_H
 #define CLI_QUESTION_H
 
@@ -6,13 +6,13 @@
 
 #include "cli/cli.h"
 
-enum { OPT_VENDOR = 100, OPT_SINCE, OPT_UNTIL, OPT_CATEGORY, OPT_JURISDICTION };
+enum { OPT_VENDOR = 100, OPT_SINCE, OPT_UNTIL, OPT_CATEGORY, OPT_JURISDICTION, OPT_FIELD };
 #define QUESTION_OPTS                                                                                                  \
 	{"--vendor", 0, true, OPT_VENDOR}, {"--since", 0, true, OPT_SINCE}, {"--until", 0, true, OPT_UNTIL},           \
-	{"--category", 0, true, OPT_CATEGORY}, {"--jurisdiction", 0, true, OPT_JURISDICTION}
+	{"--category", 0, true, OPT_CATEGORY}, {"--jurisdiction", 0, true, OPT_JURISDICTION}, {"--field", 0, true, OPT_FIELD}
 
 struct asked {
-	const char *vendor, *since, *until, *category, *jurisdiction;
+	const char *vendor, *since, *until, *category, *jurisdiction, *field;
 };
 /* True when key is one of them. */
 bool asked_take(struct asked *a, int key, const char *value);

@@ -147,7 +147,8 @@ static json_t *undelivered(const struct keeper *k, const json_t *answer, const j
 	json_int_t n = json_integer_value(json_object_get(v, "waiting")) + json_integer_value(json_object_get(v, "dead"));
 	char today[11];
 	clock_format_day(clock_now(), today);
-	bool whole = until && strcmp(until, today) >= 0 && json_is_null(json_object_get(answer, "since")) && !json_is_string(json_object_get(request, "category"));
+	bool whole = until && strcmp(until, today) >= 0 && json_is_null(json_object_get(answer, "since")) && !json_is_string(json_object_get(request, "category")) &&
+		     !json_is_string(json_object_get(request, "field"));
 	return k->arrived && (n == 0 || whole) ? json_integer(n) : json_null();
 }
 

@@ -60,7 +60,33 @@ static void test_a_missing_plan_is_counted_as_unknown(void **state)
 	a = ask(r, json_pack("{s:s, s:s, s:s}", "do", "blast", "vendor", "acme", "category", "user.financial"), DAY0);
 	assert_int_equal(json_integer_value(json_object_get(a, "people")), 1);	/* it may have been that */
 	json_decref(a);
+	a = ask(r, json_pack("{s:s, s:s, s:s}", "do", "blast", "vendor", "acme", "field", "properties.never"), DAY0);
+	assert_int_equal(json_integer_value(json_object_get(a, "people")), 1);	/* or that */
+	json_decref(a);
 	assert_int_equal(ledger_stats(r->l).unreadable, 1);
+}
+
+/* A day's count is remembered once it is closed, and is another one for who got a field. */
+static void test_a_field_narrows_closed_days(void **state)
+{
+	struct rig *r = *state;
+	struct err err;
+	const struct leaf_info *info = &r->leaves[0][0];
+	for (uint32_t i = 0; i < 3; i++) {
+		struct shown v = {.who = i, .leaves = {i == 2 ? 3 : 1}};
+		expose(r, i + 1, 0, 0, DAY0, &v, 1);
+	}
+	catch_up(r);
+	assert_int_equal(ledger_close_days(r->l, DAY0 + 1, &err), 1);
+	for (int again = 0; again < 2; again++) {
+		json_t *a = ask(r, json_pack("{s:s, s:s}", "do", "blast", "vendor", "acme"), DAY0 + 2);
+		assert_int_equal(listed(a, "days", "day", "2024-10-04"), 3);
+		json_decref(a);
+		a = ask(r, json_pack("{s:s, s:s, s:s}", "do", "blast", "vendor", "acme", "field", r->paths[info->path[1]]), DAY0 + 2);
+		assert_int_equal(json_integer_value(json_object_get(a, "people")), 1);
+		assert_int_equal(listed(a, "days", "day", "2024-10-04"), 1);
+		json_decref(a);
+	}
 }
 
 static void test_jurisdictions_add_up(void **state)
@@ -203,6 +229,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_clear)
 		T(test_too_many_field_sets_report_more_never_less),
 		T(test_a_missing_plan_is_counted_as_unknown),
+		T(test_a_field_narrows_closed_days),
 		T(test_jurisdictions_add_up),
 		T(test_wrong_questions),
 		T(test_a_shared_device_joins_nobody),

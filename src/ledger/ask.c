@@ -57,6 +57,7 @@ int question_of(const struct ledger *l, const json_t *request, int64_t now, stru
 	if (text_of(request, "vendor", q->vendor, sizeof q->vendor, err) < 0 ||
 	    text_of(request, "category", q->category, sizeof q->category, err) < 0 ||
 	    text_of(request, "jurisdiction", q->jurisdiction, sizeof q->jurisdiction, err) < 0 ||
+	    text_of(request, "field", q->field, sizeof q->field, err) < 0 ||
 	    day_of(request, "since", &q->has_since, &q->since, err) < 0 || day_of(request, "until", &until, &q->until, err) < 0)
 		return -1;
 	if (!q->vendor[0])

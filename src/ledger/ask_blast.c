@@ -46,7 +46,8 @@ void tally_fields(const struct ledger *l, const struct blast *b, bool category, 
 			continue;
 		for (uint32_t k = 0; k < c->n; k++) {
 			const struct field *f = &c->fields[k];
-			bool asked = !b->q.category[0] || category_within(f->category, b->q.category);
+			bool asked = (!b->q.category[0] || category_within(f->category, b->q.category)) &&
+				     (!b->q.field[0] || field_within(f->path, b->q.field));
 			if (asked && (!category || f->category[0]))
 				tally_add(t, category ? f->category : f->path, &b->live[i]);
 		}

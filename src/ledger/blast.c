@@ -53,6 +53,20 @@ bool category_within(const char *category, const char *asked)
 	return strncmp(category, asked, n) == 0 && (category[n] == 0 || category[n] == '.');
 }
 
+bool field_within(const char *path, const char *asked)
+{
+	size_t n = strlen(asked);
+	return strncmp(path, asked, n) == 0 && (path[n] == 0 || path[n] == '.' || path[n] == '[');
+}
+
+static bool has_field(const struct combo *c, const char *asked)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (field_within(c->fields[i].path, asked) || strcmp(c->fields[i].path, "(unknown)") == 0)
+			return true;
+	return false;
+}
+
 static bool has_category(const struct combo *c, const char *asked)
 {
 	for (uint32_t i = 0; i < c->n; i++)
@@ -63,7 +77,14 @@ static bool has_category(const struct combo *c, const char *asked)
 
 bool question_asks(const struct question *q, const struct combo *c)
 {
-	return c->kind <= COMBO_MEASURED && strcmp(c->name, q->vendor) == 0 && (!q->category[0] || has_category(c, q->category));
+	return c->kind <= COMBO_MEASURED && strcmp(c->name, q->vendor) == 0 && (!q->category[0] || has_category(c, q->category)) &&
+	       (!q->field[0] || has_field(c, q->field));
+}
+
+/* About any set of the vendor. */
+static bool asks_all(const struct question *q)
+{
+	return !q->category[0] && !q->field[0];
 }
 
 bool question_deletes(const struct question *q, const struct part *p, const struct combo *c)
@@ -241,7 +262,7 @@ int blast_count(struct ledger *l, const struct question *q, uint64_t *people, ui
 	struct bits only = {0};
 	int r = q->jurisdiction[0] ? ledger_jurisdiction(l, q->jurisdiction, &only, err) : 0;
 	if (r == 0)
-		r = prepare(&m, !q->category[0], err);
+		r = prepare(&m, asks_all(q), err);
 	if (r == 0)
 		*people = people_of(l, &m.now, q->jurisdiction[0] ? &only : NULL, identifiers);
 	making_release(&m);
@@ -323,7 +344,7 @@ static int check_today(struct walk *w, size_t from, size_t to, struct err *err)
 static struct day_count *remembered(struct walk *w, struct part *last, size_t parts)
 {
 	const char *vendor = w->b->q.vendor;
-	if (!w->closed || w->deletions || w->only || w->b->q.category[0] || w->b->timed)
+	if (!w->closed || w->deletions || w->only || !asks_all(&w->b->q) || w->b->timed)
 		return NULL;
 	for (size_t i = 0; i < last->counts_n; i++)
 		if (strcmp(last->counts[i].vendor, vendor) == 0) {
@@ -416,7 +437,8 @@ static void reverse(struct blast_day *v, size_t n)
 static bool same(const struct question *a, const struct question *b)
 {
 	return strcmp(a->vendor, b->vendor) == 0 && a->has_since == b->has_since && a->since == b->since && a->until == b->until &&
-	       a->effective == b->effective && strcmp(a->category, b->category) == 0 && strcmp(a->jurisdiction, b->jurisdiction) == 0;
+	       a->effective == b->effective && strcmp(a->category, b->category) == 0 && strcmp(a->jurisdiction, b->jurisdiction) == 0 &&
+	       strcmp(a->field, b->field) == 0;
 }
 
 static void fill_sets(struct blast *b, const struct making *m, const struct bits *only)

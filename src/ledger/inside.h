@@ -521,7 +521,7 @@ struct question {
 	bool has_since;
 	int64_t since, until;	/* days, inclusive */
 	int64_t effective;	/* the first day that counts; INT64_MIN: from the beginning */
-	char category[128], jurisdiction[16];	/* "": any */
+	char category[128], jurisdiction[16], field[256];	/* "": any */
 };
 
 struct blast_day {
@@ -549,6 +549,7 @@ void blast_free(struct blast **b);
 /* Only how many. */
 int blast_count(struct ledger *l, const struct question *q, uint64_t *people, uint64_t *identifiers, struct err *err);
 bool category_within(const char *category, const char *asked);	/* "user.contact" holds "user.contact.email" */
+bool field_within(const char *path, const char *asked);		/* "properties.items" holds "properties.items[].sku" */
 /* Identifiers of people of whom the code was ever seen; "unknown": of whom none was. */
 int ledger_jurisdiction(struct ledger *l, const char *code, struct bits *out, struct err *err);
 /*

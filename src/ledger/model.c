@@ -121,11 +121,12 @@ static void crowd_add(struct crowd *c, const struct model *m, uint32_t who)
 	c->person[m->person[who]] = true;
 }
 
-static uint64_t with_category(const struct rig *r, const char *asked)
+/* Of `category` or `field`, as questions name them. */
+static uint64_t fields_of(const struct rig *r, const char *what, const char *asked)
 {
 	uint64_t mask = 0;
 	for (int i = 0; i < r->paths_n; i++)
-		if (category_within(r->categories[i], asked))
+		if (strcmp(what, "field") == 0 ? field_within(r->paths[i], asked) : category_within(r->categories[i], asked))
 			mask |= UINT64_C(1) << i;
 	return mask;
 }
@@ -269,11 +270,11 @@ void check_blast(struct rig *r, const struct model *m, int vendor, int64_t since
 	json_decref(a);
 }
 
-void check_category(struct rig *r, const struct model *m, int vendor, const char *category, int64_t today)
+void check_fields(struct rig *r, const struct model *m, int vendor, const char *what, const char *name, int64_t today)
 {
-	uint64_t mask = with_category(r, category);
+	uint64_t mask = fields_of(r, what, name);
 	struct crowd affected = {0};
-	json_t *a = ask(r, json_pack("{s:s, s:s, s:s}", "do", "blast", "vendor", vendors[vendor], "category", category), today), *x;
+	json_t *a = ask(r, json_pack("{s:s, s:s, s:s}", "do", "blast", "vendor", vendors[vendor], what, name), today), *x;
 	size_t rows = 0, i;
 	for (uint32_t w = 0; w < PEOPLE; w++) {
 		const int64_t cover = cover_of(m, vendor, w, -1, today);
@@ -285,9 +286,14 @@ void check_category(struct rig *r, const struct model *m, int vendor, const char
 	}
 	assert_int_equal(json_integer_value(json_object_get(a, "people")), affected.people);
 	assert_int_equal(json_integer_value(json_object_get(a, "identifiers")), affected.identifiers);
+	json_array_foreach(json_object_get(a, "days"), i, x)
+		assert_true(json_integer_value(json_object_get(x, "people")) <= (json_int_t)affected.people);
+	json_decref(a);
+	a = ask(r, json_pack("{s:s, s:s, s:s, s:b}", "do", "blast", "vendor", vendors[vendor], what, name, "count", 1), today);
+	assert_int_equal(json_integer_value(json_object_get(a, "people")), affected.people);
 	json_decref(a);
 	for (json_int_t after = 0; after >= 0;) {	/* the same people, page by page */
-		a = ask(r, json_pack("{s:s, s:s, s:s, s:I, s:i}", "do", "blast-list", "vendor", vendors[vendor], "category", category, "after", after, "limit", 37), today);
+		a = ask(r, json_pack("{s:s, s:s, s:s, s:I, s:i}", "do", "blast-list", "vendor", vendors[vendor], what, name, "after", after, "limit", 37), today);
 		json_array_foreach(json_object_get(a, "rows"), i, x) rows++;
 		x = json_object_get(a, "next");
 		after = x ? json_integer_value(x) : -1;

@@ -47,7 +47,7 @@ void model_erase(struct model *m, uint32_t who, int64_t today);
 
 /* Each asks the ledger and compares. */
 void check_blast(struct rig *r, const struct model *m, int vendor, int64_t since, int64_t until, int64_t today);
-void check_category(struct rig *r, const struct model *m, int vendor, const char *category, int64_t today);
+void check_fields(struct rig *r, const struct model *m, int vendor, const char *what, const char *name, int64_t today);	/* "category" or "field" */
 void check_jurisdiction(struct rig *r, const struct model *m, int vendor, int country, int64_t today);
 void check_subject(struct rig *r, const struct model *m, uint32_t who, int64_t today);
 void check_holdings(struct rig *r, const struct model *m, int vendor, int64_t today);

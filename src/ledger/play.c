@@ -258,7 +258,9 @@ static void look_at(struct play *p, int vendor)
 	char from[11], to[11];
 	check_blast(p->r, p->m, vendor, since, until, p->today);
 	check_blast(p->r, p->m, vendor, -1, p->today, p->today);
-	check_category(p->r, p->m, vendor, pick(2) ? "user.contact" : "user.device", p->today);
+	check_fields(p->r, p->m, vendor, "category", pick(2) ? "user.contact" : "user.device", p->today);
+	if (p->r->paths_n)
+		check_fields(p->r, p->m, vendor, "field", p->r->paths[pick((uint32_t)p->r->paths_n)], p->today);
 	check_jurisdiction(p->r, p->m, vendor, (int)pick(COUNTRIES), p->today);
 	check_holdings(p->r, p->m, vendor, p->today);
 	clock_format_day((until - pick(60)) * 86400, from);
