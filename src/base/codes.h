@@ -47,6 +47,7 @@
 	X(ambiguous_scalar, "a value that YAML readers disagree about")                                                \
 	X(inexact_number, "a number that a double can't hold exactly")                                                 \
 	X(useless_option, "an option that means nothing with this action")                                             \
+	X(bad_detectors, "a file of detectors that isn't there or has mistakes")                                        \
 	X(not_narrower, "`restricted` would let out more than the contract")                                           \
 	X(unknown_category, "warning: a category that Fideslang doesn't have")                                         \
 	X(unknown_clause, "warning: a clause that isn't in the list")                                                  \

@@ -225,8 +225,10 @@ int canary_find(const struct contract *c, const char *token, const char *web, co
 	*out = (struct canary_found){.n = 0};
 	for (size_t i = 0; i < CANARY_OBJECTS; i++)
 		buf_init(&out->object[i], 0);
-	if (plan_compile(c, FLOW_OPEN, &t.plan, err) != 0)
+	if (plan_compile(c, FLOW_OPEN, &t.plan, err) != 0 || plan_arm(t.plan, err) != 0) {
+		plan_free(&t.plan);
 		return -1;
+	}
 	crypt_random(key, sizeof key);
 	t.env.vendor = pseudo_new(key, 0);
 	apply_out_init(&t.out, 1 << 20);

@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "cli/args.h"
 #include "cli/ask.h"
+#include "cli/contract_file.h"
 #include "config/config.h"
 #include "contract/contract.h"
 
@@ -31,7 +32,7 @@ static int read_contract(const char *path, json_t *list, struct err *err)
 	diags_init(&d, path);
 	int r = cli_read(path, CONTRACT_MAX, &text, err);
 	if (r == 0) {
-		struct contract *c = contract_parse((const char *)text.data, text.len, &d);
+		struct contract *c = contract_file_parse(path, (const char *)text.data, text.len, &d, contract_file_complain, NULL);
 		diags_print(&d, &out);
 		if (out.len)
 			(void)!cli_write_all(STDERR_FILENO, out.data, out.len);

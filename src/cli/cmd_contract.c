@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "cli/contract.h"
+#include "cli/contract_file.h"
 #include "cli/contract_suggest.h"
 
 static const struct command *const subs[] = {
@@ -77,7 +78,7 @@ static void print_diags(const struct diags *d, FILE *to)
 }
 
 /* -1: unreadable, said.  Else 0, with the model or NULL. */
-static int read_and_parse(const char *path, struct contract **c, struct diags *d)
+static int read_and_parse(const char *path, struct contract **c, struct diags *d, void (*said)(void *arg, const struct diags *d))
 {
 	struct buf text;
 	struct err err;
@@ -89,7 +90,7 @@ static int read_and_parse(const char *path, struct contract **c, struct diags *d
 		buf_release(&text);
 		return -1;
 	}
-	*c = contract_parse((const char *)text.data, text.len, d);
+	*c = contract_file_parse(path, (const char *)text.data, text.len, d, said, NULL);
 	buf_release(&text);
 	return 0;
 }
@@ -97,7 +98,7 @@ static int read_and_parse(const char *path, struct contract **c, struct diags *d
 int contract_load(const char *path, struct contract **out)
 {
 	struct diags d;
-	int r = read_and_parse(path, out, &d);
+	int r = read_and_parse(path, out, &d, contract_file_complain);
 	if (r == 0 && !*out)
 		print_diags(&d, stderr);
 	diags_release(&d);
@@ -147,12 +148,25 @@ static void check_json(const char *path, const struct contract *c, const struct 
 	buf_release(&b);
 }
 
+/* A file of detectors is told like a contract's, before it. */
+static void detectors_json(void *arg, const struct diags *d)
+{
+	(void)arg;
+	check_json(d->file, NULL, d);
+}
+
+static void detectors_text(void *arg, const struct diags *d)
+{
+	(void)arg;
+	print_diags(d, stdout);
+}
+
 static int check_one(const char *path, bool json)
 {
 	struct contract *c;
 	struct diags d;
 	int r = EXIT_USE;
-	if (read_and_parse(path, &c, &d) == 0) {
+	if (read_and_parse(path, &c, &d, json ? detectors_json : detectors_text) == 0) {
 		check_compiles(c, &d);
 		if (json)
 			check_json(path, c, &d);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/contract_file.h"
 #include "config/keys.h"
 #include "contract/contract.h"
 #include "json/json.h"
@@ -318,7 +319,7 @@ static struct contract *contract_of(const char *path, int *status)
 		return NULL;
 	}
 	diags_init(&d, path);
-	struct contract *c = contract_parse((const char *)text.data, text.len, &d);
+	struct contract *c = contract_file_parse(path, (const char *)text.data, text.len, &d, contract_file_complain, NULL);
 	if (!c) {
 		buf_init(&said, 0);
 		diags_sort(&d);
@@ -398,7 +399,7 @@ static int route_of(struct filter *f, struct err *err)
 
 static int prepare(struct filter *f, const struct contract *c, struct err *err)
 {
-	if (crypt_init(err) < 0 || plan_compile(c, f->flow, &f->plan, err) < 0 || key_of(f, c, err) < 0)
+	if (crypt_init(err) < 0 || plan_compile(c, f->flow, &f->plan, err) < 0 || plan_arm(f->plan, err) < 0 || key_of(f, c, err) < 0)
 		return -1;
 	if (clock_init(getenv("WEIR_NOW"), true, err) < 0 || (f->wire && route_of(f, err) < 0))
 		return -1;

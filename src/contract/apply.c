@@ -622,6 +622,10 @@ int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kin
 		return err_set(err, ERR_LIMIT, "longer than 4 GiB");
 	if (json[n] != 0)
 		return err_set(err, ERR_BUG, "no zero byte behind the text");
+	if (p->own)
+		detect_room_fit(&sc->room, p->own);
+	else if (p->own_len && env->detect)
+		return err_set(err, ERR_BUG, "the contract's own detectors aren't ready");
 	scratch_fit(sc, p->nodes);
 	sc->request++;
 	json_scan_init(&sc->scan, json, n, depth);

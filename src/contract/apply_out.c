@@ -42,6 +42,7 @@ void apply_out_release(struct apply_out *o)
 		buf_wipe(&sc->named);
 		buf_wipe(&sc->hidden);
 		buf_release(&sc->path);
+		detect_room_free(&sc->room);
 		free(sc->seen);
 		free(sc->done);
 		free(sc->notes);

@@ -31,11 +31,11 @@ bool value_text(struct walk *w, const struct value *v, bool lossless, struct spa
 	return buf_pad(b);
 }
 
-bool text_clean(const struct walk *w, struct span text, uint64_t types)
+bool text_clean(struct walk *w, struct span text, uint64_t types)
 {
+	static const struct act nowhere;
 	struct detect_hit hit;
-	(void)w;
-	return detect_scan(text.at, text.len, types, &hit, 1) == 0;
+	return look_for(w, &nowhere, text, types, &hit, 1) == 0;
 }
 
 static bool is_string(const struct value *v)
@@ -111,7 +111,8 @@ static enum result made_out(struct walk *w, const struct act *a, const struct va
 static bool lexeme_clean(struct walk *w, const struct act *a, uint64_t types, struct span lexeme)
 {
 	struct detect_hit hits[4];
-	size_t n = a->context.len || detect_maybe(lexeme.at, lexeme.len) ? look_for(w, a, lexeme, types, hits, 4) : 0;
+	bool look = a->context.len || detect_maybe(lexeme.at, lexeme.len) || own_maybe(w, a, lexeme.at, lexeme.len);
+	size_t n = look ? look_for(w, a, lexeme, types, hits, 4) : 0;
 	if (n)	/* it can't be half hidden */
 		hits_note(w, a, hits, n, a->on_hit.what > HIT_DROP ? a->on_hit.what : HIT_DROP);
 	return n == 0;
@@ -490,7 +491,8 @@ bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t le
 	struct said *m = said_at(w->sc, a, at, len, &head, &tail);
 	if (said_is(w->sc, m, a, at, len, head, tail))
 		return m->result == R_KEPT;
-	if (a->context.len || (a->detect & DETECT_BIT(DETECT_NAME) && quotes) || detect_maybe(at + quotes, len - 2 * quotes))
+	if (a->context.len || (a->detect & DETECT_BIT(DETECT_NAME) && quotes) || detect_maybe(at + quotes, len - 2 * quotes) ||
+	    (__builtin_expect(w->plan->own != NULL, 0) && own_maybe(w, a, at + quotes, len - 2 * quotes)))
 		return false;
 	said_set(m, w, a, at, len, head, tail, R_KEPT);
 	return true;

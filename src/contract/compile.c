@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "contract/program.h"
 #include "contract/read.h"
@@ -425,6 +426,19 @@ static void slot_add(struct compiler *c, struct node *n, const struct slot *s, u
 	a->rule = NULL;
 }
 
+/* Is one of the words that the contract's own detectors ask for in this name? */
+static bool own_word(const struct contract *c, struct span name)
+{
+	for (size_t i = 0; i < c->own_len; i++)
+		for (size_t k = 0; k < c->own[i].words_len; k++) {
+			struct span word = c->own[i].words[k];
+			for (size_t at = 0; at + word.len <= name.len; at++)
+				if (strncasecmp(name.at + at, word.at, word.len) == 0)
+					return true;
+		}
+	return false;
+}
+
 /* What the name of the place says to the weak detectors: a telephone number needs no word in its text there. */
 static struct span context_of(struct compiler *c, const struct path *path)
 {
@@ -432,6 +446,8 @@ static struct span context_of(struct compiler *c, const struct path *path)
 	struct span key = {0};
 	for (size_t i = 0; i < path->n; i++)
 		key = path->v[i].key.at ? path->v[i].key : key;
+	if (!word && own_word(c->c, key))
+		word = "";
 	if (!word || key.len > CONTEXT_MAX)
 		return (struct span){0};
 	struct buf b;
@@ -674,6 +690,24 @@ static int id_kind_of(struct span s)
 	return -1;
 }
 
+static void copy_own(struct plan *p, const struct contract *c)
+{
+	p->own_rows = take(p, c->own_len * sizeof *p->own_rows);
+	p->own_len = c->own_len;
+	for (size_t i = 0; i < c->own_len; i++) {
+		const struct own_row *row = &c->own[i];
+		p->own_rows[i] = (struct own_row){copy(p, row->name), copy(p, row->pattern), copy(p, row->check),
+						  copy_spans(p, row->words, row->words_len), row->words_len};
+	}
+}
+
+int plan_arm(struct plan *p, struct err *err)
+{
+	if (p->own_len && !p->own)
+		p->own = own_rules(p->own_rows, p->own_len, err);
+	return p->own_len && !p->own ? -1 : 0;
+}
+
 int plan_compile(const struct contract *c, enum flow flow, struct plan **out, struct err *err)
 {
 	if (flow != FLOW_OPEN && flow != FLOW_RESTRICTED)
@@ -681,6 +715,8 @@ int plan_compile(const struct contract *c, enum flow flow, struct plan **out, st
 	if (flow == FLOW_RESTRICTED && !c->restricted)
 		return err_set(err, ERR_DENIED, "contract %.*s has no `restricted` block: nothing passes", (int)c->vendor.len,
 			       c->vendor.at);
+	if (!contract_detectors_whole(c))
+		return err_set(err, ERR_INPUT, "contract %.*s names detectors that weren't read", (int)c->vendor.len, c->vendor.at);
 	struct plan *p = xcalloc(1, sizeof *p);
 	struct compiler cc = {.p = p, .c = c, .err = err, .restricted = flow == FLOW_RESTRICTED, .identity = c->identity};
 	if (cc.restricted && c->restricted_identity > cc.identity)
@@ -700,6 +736,7 @@ int plan_compile(const struct contract *c, enum flow flow, struct plan **out, st
 	p->events_len = c->events_len;
 	for (size_t i = 0; i < c->events_len; i++)
 		p->events[i] = (struct event_match){copy(p, c->events[i].text), c->events[i].prefix};
+	copy_own(p, c);
 	compile_kinds(&cc);
 	if (cc.full) {
 		plan_free(&p);
@@ -714,6 +751,7 @@ void plan_free(struct plan **p)
 {
 	if (!*p)
 		return;
+	detect_rules_free(&(*p)->own);
 	arena_release(&(*p)->arena);
 	free(*p);
 	*p = NULL;

@@ -10,6 +10,7 @@
 #include "contract/model.h"
 #include "crypt/crypt.h"
 #include "detect/detect.h"
+#include "detect/rules.h"
 
 /* ---- model ---------------------------------------------------------------------------------------------------- */
 
@@ -20,6 +21,13 @@
  */
 struct contract *contract_parse(const char *text, size_t n, struct diags *d);
 void contract_free(struct contract **c);
+
+/*
+ * A contract read from its file names files of detectors (c->detector_files).  The caller reads each and adds it here; a
+ * name that another file has, too, goes to d (of the contract's file).  Until all are there no plan can be made of it.
+ */
+void contract_detectors_add(struct contract *c, size_t file, const struct detect_rules *rules, struct diags *d);
+bool contract_detectors_whole(const struct contract *c);
 
 /* The model as canonical JSON (RFC 8785) and its SHA-256; reading it back gives an equal model. */
 void contract_to_json(const struct contract *c, struct buf *out);
@@ -57,6 +65,11 @@ struct plan;
 /* flow: OPEN, or RESTRICTED (uses the `restricted` block; ERR_DENIED when there is none). */
 int plan_compile(const struct contract *c, enum flow flow, struct plan **out, struct err *err);
 void plan_free(struct plan **p);
+/*
+ * Makes the contract's own detectors ready, which takes up to seconds for a thousand of them; plan_apply fails without
+ * (unless apply_env.detect is off).  Only who applies a plan needs this.  No-op when there are none.
+ */
+int plan_arm(struct plan *p, struct err *err);
 
 /* A leaf is a place that may leave, in the order of `contract show --effective`; its place is its number. */
 struct plan_leaf {

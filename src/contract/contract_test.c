@@ -173,6 +173,10 @@ static const struct row {
 	{"fields:\n  a: [keep]\n", "8:6 [wrong_shape]"},
 	{"fields:\n  a: kep\n", "8:6 [unknown_action]"},
 	{"fields:\n  a: off\n", "8:6 [unknown_action]"},
+	{"detectors: customers\n", "7:12 [wrong_shape]"},
+	{"detectors: [Customers]\n", "7:13 [bad_name]"},
+	{"detectors: [a, b, a]\n", "7:19 [duplicate_value]"},
+	{"detectors: [{name: a_b, pattern: 'KD-[0-9]{6}'}]\n", "7:13 [wrong_shape]"},
 	{"on_hit: mask\n", "7:9 [bad_argument]"},
 	{"on_hit: {mask: 5}\n", "7:16 [bad_argument]"},
 	{"on_hit: {mask: '4'}\n", "7:16 [bad_argument]"},
@@ -285,7 +289,7 @@ static void each_mistake_is_placed(void **state)
 static void each_code_is_provoked(void **state)
 {
 	(void)state;
-	static const char *const elsewhere[] = {"limit", "bad_address", "bad_host", "tls_pair", NULL};	/* limits below; config_test */
+	static const char *const elsewhere[] = {"limit", "bad_detectors", "bad_address", "bad_host", "tls_pair", NULL};	/* limits below; e2e_contract; config_test */
 	for (size_t i = 0; diag_codes[i]; i++) {
 		char want[64];
 		bool found = word_index((struct span){diag_codes[i], strlen(diag_codes[i])}, elsewhere) >= 0;

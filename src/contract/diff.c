@@ -194,6 +194,28 @@ static void diff_events(struct differ *d)
 	}
 }
 
+static const struct own_row *row_named(const struct contract *c, struct span name)
+{
+	for (size_t i = 0; i < c->own_len; i++)
+		if (same(c->own[i].name, name))
+			return &c->own[i];
+	return NULL;
+}
+
+static void diff_detectors(struct differ *d)
+{
+	for (size_t i = 0; i < d->b->own_len; i++) {
+		const struct own_row *row = &d->b->own[i], *was = row_named(d->a, row->name);
+		if (!was)
+			say_change(d, false, "detectors: adds %.*s", T(row->name));
+		else if (!own_row_same(row, was))	/* who knows what it no longer finds */
+			say_change(d, true, "detectors: %.*s is another one: %.*s, was %.*s", T(row->name), T(row->pattern), T(was->pattern));
+	}
+	for (size_t i = 0; i < d->a->own_len; i++)
+		if (!row_named(d->b, d->a->own[i].name))
+			say_change(d, true, "detectors: takes away %.*s", T(d->a->own[i].name));
+}
+
 static void diff_default_hit(struct differ *d)
 {
 	struct on_hit a = d->a->on_hit, b = d->b->on_hit;
@@ -217,6 +239,7 @@ static void diff_switches(struct differ *d)
 		say_change(d, a->refuse_sec_gpc, "consent: events with Sec-GPC are %s", b->refuse_sec_gpc ? "refused now" : "no longer refused");
 	if (a->identity != b->identity)
 		say_change(d, b->identity < a->identity, "identity: %s, was %s", identity_names[b->identity], identity_names[a->identity]);
+	diff_detectors(d);
 	diff_default_hit(d);
 	if (a->links != b->links)
 		say_change(d, b->links, "links: %s", b->links ? "allowed now" : "denied now");

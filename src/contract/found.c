@@ -42,18 +42,30 @@ void text_add(struct walk *w, const char *text, size_t n)
 		json_escape(w->b, text, n);
 }
 
+static size_t scan(struct walk *w, struct span text, uint64_t types, struct detect_hit *hits, size_t max)
+{
+	if (__builtin_expect(w->plan->own != NULL, 0))
+		return detect_scan_with(w->plan->own, w->sc->room, text.at, text.len, types, hits, max);
+	return detect_scan(text.at, text.len, types, hits, max);
+}
+
+bool own_maybe(struct walk *w, const struct act *a, const char *text, size_t n)
+{
+	return w->plan->own && a->detect & DETECT_BIT(DETECT_CUSTOM) && detect_rules_maybe(w->plan->own, w->sc->room, text, n);
+}
+
 size_t look_for(struct walk *w, const struct act *a, struct span text, uint64_t types, struct detect_hit *hits, size_t max)
 {
 	struct buf *b = &w->sc->named;
 	const size_t head = a->context.len;
 	size_t n = 0;
 	if (!head)
-		return detect_scan(text.at, text.len, types, hits, max);
+		return scan(w, text, types, hits, max);
 	buf_reset(b);
 	buf_add(b, a->context.at, head);
 	buf_add(b, text.at, text.len);
 	must(buf_pad(b));	/* it has no ceiling */
-	size_t found = detect_scan((const char *)b->data, b->len, types, hits, max);
+	size_t found = scan(w, (struct span){(const char *)b->data, b->len}, types, hits, max);
 	for (size_t i = 0; i < found; i++) {
 		struct detect_hit h = hits[i];
 		if (h.end <= head)

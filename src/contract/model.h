@@ -98,6 +98,16 @@ struct requires {
 	struct span grade;	/* "B" */
 };
 
+/* A detector of the organisation's own (detect/rules.h), without the examples that it passed. */
+struct own_row {
+	struct span name, pattern, check;	/* check: may be empty */
+	struct span *words; size_t words_len;
+};
+struct detector_file {
+	struct span name;	/* "customers": detectors/customers.yaml */
+	uint32_t line, col;
+};
+
 struct contract {
 	struct arena arena;
 	struct span vendor, name, country, role, service;
@@ -118,6 +128,8 @@ struct contract {
 	enum identity identity;
 	struct span subject_kind;	/* empty: the adapter's default */
 	struct attribute *attributes; size_t attributes_len;
+	struct detector_file *detector_files; size_t detector_files_len, detector_files_read;
+	struct own_row *own; size_t own_len;	/* of these files, or of the canonical form */
 	struct on_hit on_hit;		/* where a rule says nothing else */
 	struct event_match *events; size_t events_len;
 	struct rule *fields; size_t fields_len;

@@ -163,7 +163,7 @@ struct contract *contract_parse(const char *text, size_t n, struct diags *d)
 {
 	size_t before = d->errors;
 	struct contract *c = contract_new();
-	struct reader r = {c, &c->arena, d};
+	struct reader r = {c, &c->arena, d, .canonical = false};
 	const struct ynode *root = yaml_tree(text, n, &c->arena, d);
 	if (root)
 		read_file(&r, root);
@@ -225,7 +225,7 @@ struct contract *contract_from_json(const char *json, size_t n, struct err *err)
 	struct contract *c = contract_new();
 	struct diags d;
 	diags_init(&d, "contract");
-	struct reader r = {c, &c->arena, &d};
+	struct reader r = {c, &c->arena, &d, .canonical = true};
 	read_file(&r, node_of(&c->arena, v));
 	json_decref(v);
 	for (size_t i = 0; i < d.n && c; i++)

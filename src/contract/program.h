@@ -86,11 +86,18 @@ struct plan {
 	enum identity identity;
 	struct plan_leaf *leaves;
 	struct act **leaf_acts;	/* beside leaves; NULL for operations */
+	struct own_row *own_rows;
+	size_t own_len;
+	struct detect_rules *own;	/* made of them by plan_arm */
 	size_t leaves_len, leaves_cap;
 };
 
 /* Did `then` let out whatever `now` lets out?  Of two acts at one place; NULL: an operation. */
 bool act_within(const struct act *now, const struct act *then);
+
+/* own.c: do they find the same?  The name is only what it is called. */
+bool own_row_same(const struct own_row *a, const struct own_row *b);
+struct detect_rules *own_rules(const struct own_row *v, size_t n, struct err *err);
 
 bool on_hit_within(struct on_hit now, struct on_hit then);
 /* Does a hit there end the whole object? */
@@ -204,6 +211,7 @@ struct scratch {
 	size_t notes_len, notes_cap;
 	struct buf path;	/* explain: where the walk is */
 	struct json_scan scan;
+	struct detect_room *room;	/* for plans with detectors of their own */
 };
 
 struct walk {
@@ -271,7 +279,7 @@ bool keep_clean(struct walk *w, const struct act *a, const char *at, uint32_t le
 /* Unescaped text of a string; false when lossless is asked for and it holds a lone surrogate.  Lives until the next call. */
 bool value_text(struct walk *w, const struct value *v, bool lossless, struct span *out);
 /* Does this text pass the detectors? */
-bool text_clean(const struct walk *w, struct span text, uint64_t types);
+bool text_clean(struct walk *w, struct span text, uint64_t types);
 
 /* found.c: JSON_PAD zero bytes behind what is in b. */
 bool buf_pad(struct buf *b);
@@ -279,6 +287,8 @@ bool buf_pad(struct buf *b);
 void text_add(struct walk *w, const char *text, size_t n);
 /* detect_scan; where the place gives numbers their meaning, its words stand before the text. */
 size_t look_for(struct walk *w, const struct act *a, struct span text, uint64_t types, struct detect_hit *hits, size_t max);
+/* A first look with the contract's own detectors, if it has any. */
+bool own_maybe(struct walk *w, const struct act *a, const char *text, size_t n);
 /* Hits are counted, and what became of them; the object or request ends with it where the contract says so. */
 void hits_note(struct walk *w, const struct act *a, const struct detect_hit *hits, size_t n, enum hit_action did);
 /* A string with hits, the first of them before `cut` (its length, or where `max` cuts it): what the contract says becomes of it. */

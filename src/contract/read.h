@@ -17,6 +17,7 @@ struct reader {
 	struct contract *c;
 	struct arena *a;	/* the model's */
 	struct diags *d;
+	bool canonical;		/* canonical JSON rather than a person's file */
 };
 
 #define FAULT(r, n, code, ...) diags_add((r)->d, DIAG_ERROR, (n)->line, (n)->col, CODE(code), __VA_ARGS__)
@@ -72,6 +73,11 @@ extern const char *const trunc_names[];
 bool read_on_hit(struct reader *r, const struct ynode *v, struct on_hit *out);
 struct json_t *on_hit_json(struct on_hit h);
 void on_hit_text(struct on_hit h, struct buf *out);
+
+/* ---- own detectors (own.c) ------------------------------------------------------------------------------------- */
+
+void read_detectors(struct reader *r, const struct ynode *v);
+struct json_t *detectors_json(const struct contract *c);
 
 /* ---- paths ---------------------------------------------------------------------------------------------------- */
 

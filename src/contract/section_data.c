@@ -37,6 +37,12 @@ void k_events(struct reader *r, const struct ynode *v, const struct key_row *k)
 	}
 }
 
+void k_detectors(struct reader *r, const struct ynode *v, const struct key_row *k)
+{
+	(void)k;
+	read_detectors(r, v);
+}
+
 void k_on_hit(struct reader *r, const struct ynode *v, const struct key_row *k)
 {
 	(void)k;

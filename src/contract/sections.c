@@ -351,6 +351,7 @@ static const struct key_row file_rows[] = {
 	{.name = "subject", .read = k_subject},
 	{.name = "attributes", .read = k_attributes},
 	{.name = "events", .read = k_events},
+	{.name = "detectors", .read = k_detectors},
 	{.name = "on_hit", .read = k_on_hit},
 	{.name = "fields", .read = k_fields},
 	{.name = "profiles", .read = k_profiles},

@@ -28,6 +28,7 @@ extern const struct key_section delivery_section, source_section, profile_sectio
 void k_delivery(struct reader *r, const struct ynode *v, const struct key_row *k);
 void k_sources(struct reader *r, const struct ynode *v, const struct key_row *k);
 void k_events(struct reader *r, const struct ynode *v, const struct key_row *k);
+void k_detectors(struct reader *r, const struct ynode *v, const struct key_row *k);
 void k_on_hit(struct reader *r, const struct ynode *v, const struct key_row *k);
 void k_fields(struct reader *r, const struct ynode *v, const struct key_row *k);
 void k_profiles(struct reader *r, const struct ynode *v, const struct key_row *k);

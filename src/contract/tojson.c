@@ -108,6 +108,8 @@ static json_t *restricted(const struct contract *c)
 
 static void put_sections(json_t *o, const struct contract *c)
 {
+	if (c->detector_files_len + c->own_len)
+		json_object_set_new(o, "detectors", detectors_json(c));
 	if (c->on_hit.what != HIT_REDACT)
 		json_object_set_new(o, "on_hit", on_hit_json(c->on_hit));
 	json_object_set_new(o, "fields", rules(c->fields, c->fields_len));

@@ -152,6 +152,19 @@ static bool stops_within(const struct plan *now, const struct plan *then)
 	return true;
 }
 
+/* What then looked for, now looks for. */
+static bool own_within(const struct plan *now, const struct plan *then)
+{
+	for (size_t i = 0; i < then->own_len; i++) {
+		bool found = false;
+		for (size_t k = 0; k < now->own_len && !found; k++)
+			found = own_row_same(&then->own_rows[i], &now->own_rows[k]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 static bool events_within(const struct plan *now, const struct plan *then)
 {
 	for (size_t i = 0; i < now->events_len; i++) {
@@ -173,7 +186,7 @@ bool plan_within(const struct plan *now, const struct plan *then)
 	if (now->adapter != then->adapter || (now->profiles && !then->profiles) || (now->groups && !then->groups) ||
 	    (now->links && !then->links))
 		return false;
-	if (!events_within(now, then) || !stops_within(now, then) || !subset(now->profile_ops, now->profile_ops_len, then->profile_ops, then->profile_ops_len) ||
+	if (!events_within(now, then) || !stops_within(now, then) || !own_within(now, then) || !subset(now->profile_ops, now->profile_ops_len, then->profile_ops, then->profile_ops_len) ||
 	    !subset(now->group_keys, now->group_keys_len, then->group_keys, then->group_keys_len))
 		return false;
 	for (size_t i = 0; i < now->leaves_len; i++) {

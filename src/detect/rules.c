@@ -47,6 +47,7 @@ struct rule {
 	struct detect_kind kind;
 	char name[NAME_MAX_LEN + 1], placeholder[NAME_MAX_LEN + 3];
 	char *pattern;
+	const char *check_name;
 	bool (*check)(const char *digits, unsigned n);
 	const char *words[WORDS_MAX + 1];	/* copies */
 	size_t words_len;
@@ -58,10 +59,12 @@ struct detect_rules {
 	struct rule *v;
 	size_t n;
 	hs_database_t *db;
+	uint64_t serial;	/* of all rules in this process, from 1: a pointer may come again */
 };
 
 struct detect_room {
 	hs_scratch_t *scratch;
+	uint64_t fits;	/* serial of the last rules that it was made for */
 };
 
 static bool check_luhn(const char *s, unsigned n)
@@ -82,7 +85,7 @@ static bool check_mod97(const char *s, unsigned n)	/* ISO/IEC 7064 mod 97-10 */
 	return n > 2 && v == 1;
 }
 
-static const struct {
+static const struct check_row {
 	const char *name;
 	bool (*check)(const char *, unsigned);
 } checks[] = {{"luhn", check_luhn}, {"mod97", check_mod97}, {"mod11_10", check_hr_oib}, {"verhoeff", check_verhoeff}};
@@ -111,27 +114,35 @@ static void read_version(void *ctx, const struct ynode *v)
 		WRONG(r, v, format_version, "this Weir reads version 1");
 }
 
+static bool set_name(struct rule *rule, struct span s)
+{
+	bool good = s.len >= 2 && s.len <= NAME_MAX_LEN && s.at[0] >= 'a' && s.at[0] <= 'z' && detect_type_of(s.at, s.len) < 0;
+	for (size_t i = 0; good && i < s.len; i++)
+		good = islower((uint8_t)s.at[i]) || isdigit((uint8_t)s.at[i]) || s.at[i] == '_' || s.at[i] == '.';
+	if (!good)
+		return false;
+	memcpy(rule->name, s.at, s.len);
+	rule->placeholder[0] = '[';
+	for (size_t i = 0; i < s.len; i++)
+		rule->placeholder[i + 1] = (char)toupper((uint8_t)s.at[i]);
+	rule->placeholder[s.len + 1] = ']';
+	rule->kind = (struct detect_kind){rule->name, rule->placeholder};
+	return true;
+}
+
 static void read_name(void *ctx, const struct ynode *v)
 {
 	struct reader *r = ctx;
 	struct rule *rule = r->rule;
 	if (!scalar(r, v, "name"))
 		return;
-	bool good = v->text.len >= 2 && v->text.len <= NAME_MAX_LEN && v->text.at[0] >= 'a' && v->text.at[0] <= 'z';
-	for (size_t i = 0; good && i < v->text.len; i++)
-		good = islower((uint8_t)v->text.at[i]) || isdigit((uint8_t)v->text.at[i]) || v->text.at[i] == '_' || v->text.at[i] == '.';
-	if (!good || detect_type_of(v->text.at, v->text.len) >= 0) {
+	if (!set_name(rule, v->text)) {
 		WRONG(r, v, bad_value, "a name is 2 to %d of a-z 0-9 _ . and not that of a kind of Weir's own", NAME_MAX_LEN);
 		return;
 	}
 	for (size_t i = 0; i + 1 < r->rules->n; i++)
 		if (span_eq(v->text, r->rules->v[i].name))
 			WRONG(r, v, duplicate_value, "another detector has this name");
-	memcpy(rule->name, v->text.at, v->text.len);
-	rule->placeholder[0] = '[';
-	for (size_t i = 0; i < v->text.len; i++)
-		rule->placeholder[i + 1] = (char)toupper((uint8_t)v->text.at[i]);
-	rule->placeholder[v->text.len + 1] = ']';
 }
 
 /* Three characters in a row that stand for themselves, outside of classes and not repeated away. */
@@ -183,17 +194,22 @@ static void read_pattern(void *ctx, const struct ynode *v)
 	r->rule->pattern = xstrdup(v->text.at);
 }
 
+static bool set_check(struct rule *rule, struct span name)
+{
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+		if (span_eq(name, checks[i].name)) {
+			rule->check = checks[i].check;
+			rule->check_name = checks[i].name;
+			return true;
+		}
+	return false;
+}
+
 static void read_check(void *ctx, const struct ynode *v)
 {
 	struct reader *r = ctx;
-	if (!scalar(r, v, "check"))
-		return;
-	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
-		if (span_eq(v->text, checks[i].name)) {
-			r->rule->check = checks[i].check;
-			return;
-		}
-	WRONG(r, v, unknown_word, "check is luhn, mod97, mod11_10 or verhoeff");
+	if (scalar(r, v, "check") && !set_check(r->rule, v->text))
+		WRONG(r, v, unknown_word, "check is luhn, mod97, mod11_10 or verhoeff");
 }
 
 static void read_context(void *ctx, const struct ynode *v)
@@ -248,30 +264,40 @@ static void read_detectors(void *ctx, const struct ynode *v)
 		r->rule->line = n->line;
 		r->rule->col = n->col;
 		yaml_rows(n, "a detector", rows, sizeof rows / sizeof *rows, r->d, r);
-		r->rule->kind = (struct detect_kind){r->rule->name, r->rule->placeholder};
 	}
 }
 
-static void compile(struct reader *r)
+/* 0, or -1 with the rule that can't be (or the first) in *at. */
+static int compile(struct detect_rules *rules, size_t *at, struct err *err)
 {
-	struct detect_rules *rules = r->rules;
+	static _Atomic uint64_t serials;
 	const char **patterns = xcalloc(rules->n, sizeof *patterns);
 	unsigned *flags = xcalloc(rules->n, sizeof *flags), *ids = xcalloc(rules->n, sizeof *ids);
 	hs_compile_error_t *why = NULL;
+	int r = 0;
 	for (size_t i = 0; i < rules->n; i++) {
 		patterns[i] = rules->v[i].pattern;
 		flags[i] = HS_FLAG_DOTALL | HS_FLAG_SOM_LEFTMOST;
 		ids[i] = (unsigned)i;
 	}
+	rules->serial = ++serials;
 	if (hs.compile_multi(patterns, flags, ids, (unsigned)rules->n, HS_MODE_BLOCK, NULL, &rules->db, &why) != HS_SUCCESS) {
-		size_t at = why && why->expression >= 0 ? (size_t)why->expression : 0;
-		diags_add(r->d, DIAG_ERROR, rules->v[at].line, rules->v[at].col, CODE(bad_value), "the pattern can't be compiled: %s",
-			  why ? why->message : "unknown");
+		*at = why && why->expression >= 0 ? (size_t)why->expression : 0;
+		r = err_set(err, ERR_INPUT, "the pattern can't be compiled: %s", why ? why->message : "unknown");
 		hs.free_compile_error(why);
 	}
 	free(patterns);
 	free(flags);
 	free(ids);
+	return r;
+}
+
+static void compile_read(struct reader *r)
+{
+	struct err err;
+	size_t at;
+	if (compile(r->rules, &at, &err) < 0)
+		diags_add(r->d, DIAG_ERROR, r->rules->v[at].line, r->rules->v[at].col, CODE(bad_value), "%s", err.msg);
 }
 
 static bool finds(const struct detect_rules *rules, struct detect_room *room, const struct rule *rule, struct span text)
@@ -316,7 +342,7 @@ struct detect_rules *detect_rules_read(const char *text, size_t n, struct diags 
 	else if (tree)
 		yaml_rows(tree, "the file", rows, sizeof rows / sizeof *rows, d, &r);
 	if (!d->errors)
-		compile(&r);
+		compile_read(&r);
 	if (!d->errors)
 		try_examples(&r);
 	arena_release(&a);
@@ -326,6 +352,54 @@ struct detect_rules *detect_rules_read(const char *text, size_t n, struct diags 
 	if (d->errors)
 		detect_rules_free(&r.rules);
 	return r.rules;
+}
+
+/* ---- rows that were read before ---------------------------------------------------------------------------------- */
+
+struct detect_row detect_rules_row(const struct detect_rules *r, size_t i)
+{
+	const struct rule *rule = &r->v[i];
+	return (struct detect_row){rule->name, rule->pattern, rule->check_name, rule->words, rule->words_len};
+}
+
+static bool rule_of(struct rule *rule, const struct detect_row *row)
+{
+	size_t len = strlen(row->pattern);
+	if (!set_name(rule, (struct span){row->name, strlen(row->name)}) || len == 0 || len > DETECT_PATTERN_MAX || row->words_len > WORDS_MAX ||
+	    (row->check && !set_check(rule, (struct span){row->check, strlen(row->check)})))
+		return false;
+	rule->pattern = xstrdup(row->pattern);
+	for (; rule->words_len < row->words_len; rule->words_len++)
+		rule->words[rule->words_len] = xstrdup(row->words[rule->words_len]);
+	return true;
+}
+
+struct detect_rules *detect_rules_make(const struct detect_row *rows, size_t n, struct err *err)
+{
+	size_t at = 0;
+	if (!detect_rules_ready()) {
+		err_set(err, ERR_NOTFOUND, "own detectors need Vectorscan or Hyperscan (libhs.so.5)");
+		return NULL;
+	}
+	if (n == 0 || n > DETECT_RULES_MAX) {
+		err_set(err, ERR_LIMIT, "own detectors are 1 to %d", DETECT_RULES_MAX);
+		return NULL;
+	}
+	struct detect_rules *r = xcalloc(1, sizeof *r);
+	r->v = xcalloc(n, sizeof *r->v);
+	for (r->n = 0; r->n < n; r->n++)
+		if (!rule_of(&r->v[r->n], &rows[r->n])) {
+			err_set(err, ERR_INPUT, "detector %zu can't be one", r->n + 1);
+			break;
+		}
+	if (r->n < n || compile(r, &at, err) < 0)
+		detect_rules_free(&r);
+	return r;
+}
+
+bool detect_rules_ready(void)
+{
+	return hs_load();
 }
 
 void detect_rules_free(struct detect_rules **rules)
@@ -352,10 +426,20 @@ size_t detect_rules_count(const struct detect_rules *r)
 
 /* ---- scanning ---------------------------------------------------------------------------------------------------- */
 
+void detect_room_fit(struct detect_room **room, const struct detect_rules *r)
+{
+	if (!*room)
+		*room = xcalloc(1, sizeof **room);
+	if ((*room)->fits == r->serial)
+		return;
+	must(hs.alloc_scratch(r->db, &(*room)->scratch) == HS_SUCCESS);
+	(*room)->fits = r->serial;
+}
+
 struct detect_room *detect_room_new(const struct detect_rules *r)
 {
-	struct detect_room *room = xcalloc(1, sizeof *room);
-	must(hs.alloc_scratch(r->db, &room->scratch) == HS_SUCCESS);
+	struct detect_room *room = NULL;
+	detect_room_fit(&room, r);
 	return room;
 }
 
@@ -402,6 +486,19 @@ static int matched(unsigned id, unsigned long long from, unsigned long long to, 
 	const struct finding f = {DETECT_CUSTOM, rule->words_len ? DETECT_WEAK : DETECT_STRONG, 80, "a detector of your own", &rule->kind};
 	hit_add(&w->s, from, to, &f, 0);
 	return w->s.full;	/* the last hit reaches to the end: no need to go on */
+}
+
+static int any_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
+{
+	(void)id, (void)from, (void)to, (void)flags, (void)arg;
+	return 1;
+}
+
+bool detect_rules_maybe(const struct detect_rules *r, struct detect_room *room, const char *text, size_t n)
+{
+	hs_error_t e = hs.scan(r->db, text, (unsigned)n, 0, room->scratch, any_match, NULL);
+	must(e == HS_SUCCESS || e == HS_SCAN_TERMINATED);
+	return e == HS_SCAN_TERMINATED;
 }
 
 size_t detect_scan_with(const struct detect_rules *r, struct detect_room *room, const char *text, size_t n, uint64_t types,

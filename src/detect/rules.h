@@ -27,9 +27,29 @@ struct detect_rules *detect_rules_read(const char *text, size_t n, struct diags 
 void detect_rules_free(struct detect_rules **r);
 size_t detect_rules_count(const struct detect_rules *r);
 
+/* A rule without its examples: what is left of it once they passed. */
+struct detect_row {
+	const char *name, *pattern, *check;	/* check: NULL for none */
+	const char *const *words;		/* context, lower case */
+	size_t words_len;
+};
+/* Lives as long as the rules. */
+struct detect_row detect_rules_row(const struct detect_rules *r, size_t i);
+/* Rules of rows that were read and tried before; the rows aren't needed afterwards.  NULL and err for what can't be a rule. */
+struct detect_rules *detect_rules_make(const struct detect_row *rows, size_t n, struct err *err);
+/*
+ * Loads the engine.  A process that confines itself calls this before it does: afterwards there is no opening of a library.
+ * False: this machine has none.
+ */
+bool detect_rules_ready(void);
+
 /* What one thread needs to use rules: any number of threads may share the rules, each with its own room. */
 struct detect_room *detect_room_new(const struct detect_rules *r);
 void detect_room_free(struct detect_room **room);
+/* Makes room for these rules, too; cheap when it is there.  NULL becomes a new room. */
+void detect_room_fit(struct detect_room **room, const struct detect_rules *r);
+/* Does any pattern show in the text at all?  Checks and words aren't asked. */
+bool detect_rules_maybe(const struct detect_rules *r, struct detect_room *room, const char *text, size_t n);
 
 /*
  * detect_scan, and the rules besides: their hits have type DETECT_CUSTOM and the rule's name.  Rules look at the text as it

@@ -377,6 +377,7 @@ static int start(struct gate *g, struct err *err)
 	if (crypt_init(err) != 0 || read_keys(g, err) != 0 || map_shared(g, err) != 0 || read_tls(g, err) != 0)
 		return -1;
 	read_settings(g);
+	(void)detect_rules_ready();	/* without it, contracts with detectors of their own stay closed */
 	if (child_confine(g->child, err) != 0)
 		return -1;
 	uv_loop_init(&g->main);

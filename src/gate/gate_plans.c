@@ -165,6 +165,8 @@ static int compile(struct plan_part *p, struct err *err)
 	if (p->closed != PASSES)
 		return 0;
 	if (plan_compile(p->file.contract, p->file.flow, &p->plan, err) == 0) {
+		if (plan_arm(p->plan, err) != 0)	/* not the detectors that were approved: closed */
+			return -1;
 		const struct plan_leaf *leaves;
 		p->leaf_bytes = (uint16_t)((plan_leaves(p->plan, &leaves) + 7) / 8);
 		return 0;

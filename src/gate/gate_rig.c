@@ -153,6 +153,12 @@ static struct contract *parse(const struct plan_wish *w)
 		fprintf(stderr, "%s", (char *)out.data);
 		must(c != NULL);
 	}
+	if (w->own) {
+		struct detect_rules *rules = detect_rules_read(w->own, strlen(w->own), &d);
+		must(rules);
+		contract_detectors_add(c, 0, rules, &d);
+		detect_rules_free(&rules);
+	}
 	diags_release(&d);
 	buf_release(&text);
 	return c;

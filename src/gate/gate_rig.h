@@ -29,6 +29,7 @@ struct rig {
 
 struct plan_wish {
 	const char *vendor, *mode, *more;
+	const char *own;	/* text of the one file of detectors that `more` names */
 	enum flow flow;
 	bool unapproved, forged, silent, deny_links;
 	int64_t not_after;

@@ -297,6 +297,33 @@ static void hits_stop_what_the_contract_says(void **state)
 	rig_free(&r);
 }
 
+/* An organisation's own detectors are those of the signed plan; a plan whose detectors can't be had closes its vendor. */
+static void own_detectors_are_the_plans(void **state)
+{
+	(void)state;
+	static const char more[] = "detectors: [own]\n";
+	static const char own[] = "weir: 1\ndetectors:\n  - {name: customer_no, pattern: 'KD-[0-9]{6}', check: luhn, examples: [KD-123455]}\n";
+	struct rig r;
+	struct seen s;
+	rig_make(&r);
+	rig_start(&r);
+	assert_true(rig_plan(&r, (struct plan_wish){.more = more, .own = own}));
+	assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"KD-123455, KD-123456\"")), 200);
+	assert_int_equal(metric(&r, "weir_redactions_total{vendor=\"mixpanel\",type=\"custom\"}"), 1);
+	assert_false(rig_plan(&r, (struct plan_wish){.more = more}));	/* named, and not there */
+	assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"KD-123455\"")), 503);
+	assert_true(rig_plan(&r, (struct plan_wish){.more = more, .own = own}));
+	assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"KD-123455 again\"")), 200);
+	read_log(&r, &s);
+	assert_int_equal(s.objects, 2);
+	assert_non_null(strstr((char *)s.payload.data, "[CUSTOMER_NO], KD-123456"));
+	assert_non_null(strstr((char *)s.payload.data, "[CUSTOMER_NO] again"));
+	assert_null(strstr((char *)s.payload.data, "KD-123455"));
+	buf_release(&s.payload);
+	rig_stop(&r);
+	rig_free(&r);
+}
+
 static void sources_are_matched_per_event(void **state)
 {
 	(void)state;
@@ -680,7 +707,7 @@ int main(void)
 		cmocka_unit_test(acknowledged_is_durable_and_minimised),
 		cmocka_unit_test(links_are_recorded), cmocka_unit_test(fields_are_counted_by_source_and_category),
 		cmocka_unit_test(dropped_is_success_without_a_frame),
-		cmocka_unit_test(sources_are_matched_per_event), cmocka_unit_test(hits_stop_what_the_contract_says),
+		cmocka_unit_test(sources_are_matched_per_event), cmocka_unit_test(hits_stop_what_the_contract_says), cmocka_unit_test(own_detectors_are_the_plans),
 		cmocka_unit_test(states_have_their_answers),
 		cmocka_unit_test(only_the_announced_plan_is_obeyed),
 		cmocka_unit_test(waits_for_plans_and_secrets),

@@ -1,0 +1,19 @@
+/* Contract files as a person has them: the file, and the files of detectors that it names. */
+#ifndef CLI_CONTRACT_FILE_H
+#define CLI_CONTRACT_FILE_H
+
+#include "base/diag.h"
+#include "contract/contract.h"
+
+/*
+ * contract_parse of `text`, which stands in `path` ("-": standard input), and detectors/NAME.yaml for each NAME that it
+ * lists: in the folder `detectors` beside the folder of the contract, for standard input in this one.  Every mistake of these
+ * files goes to `said` (a diags a file that has any; their print is the caller's), and one of each to d.  NULL: d has errors.
+ */
+struct contract *contract_file_parse(const char *path, const char *text, size_t n, struct diags *d,
+				     void (*said)(void *arg, const struct diags *of_detectors), void *arg);
+
+/* For `said`: prints them to standard error; arg isn't used. */
+void contract_file_complain(void *arg, const struct diags *d);
+
+#endif
