@@ -20,6 +20,7 @@
 #include "ledger/ledger.h"
 
 enum { ARG_VENDOR = ARG_OWN, ARG_USERS, ARG_FIELDS, ARG_DAY, ARG_WHY, ARG_ID, ARG_ALL, ARG_CLICKHOUSE, ARG_NDJSON };
+enum { TRIES = 5 };
 #define WITH(x) (1u << ARG_##x)
 
 static const struct opt opts[] = {
@@ -142,31 +143,90 @@ static void print_damage(void *arg, const struct ledger_damage *d)
 		fprintf(stderr, "weir: ledger verify: %s: bytes %" PRIu64 " to %" PRIu64 ": %s\n", d->file, d->from, d->to, d->why);
 }
 
-static void ignore_damage(void *arg, const struct tlog_damage *d)
+static void note_tlog(void *arg, const struct tlog_damage *d)
 {
-	(void)arg;
-	(void)d;	/* `weir audit verify` is for that */
+	json_array_append_new(arg, json_pack("{s:s, s:I, s:o, s:s}", "file", d->file, "from", (json_int_t)d->from, "to",
+					     d->to == UINT64_MAX ? json_null() : json_integer((json_int_t)d->to), "why", d->why));
 }
 
-/* How far the transparency log says that open/ went; 0: there is none, or it can't be read. */
-static uint64_t logged_to(int folder)
+static int look_once(const struct notary_files *f, json_t *found, struct notary_checked *out, bool *moved, struct err *err)
+{
+	struct buf before, after;
+	buf_init(&before, 0);
+	buf_init(&after, 0);
+	json_array_clear(found);
+	int r = tlog_file_read(f->io, f->tlog, "checkpoint", TLOG_NOTE_MAX, &before, err);
+	if (r == 0)
+		r = notary_check(f, note_tlog, found, out, err);
+	if (r == 0)
+		r = tlog_file_read(f->io, f->tlog, "checkpoint", TLOG_NOTE_MAX, &after, err);
+	*moved = r == 0 && (before.len != after.len || memcmp(before.data, after.data, after.len) != 0);
+	buf_release(&before);
+	buf_release(&after);
+	return r;
+}
+
+/* The transparency log by itself, and how far it says that open/ went.  While Weir runs it grows under our eyes. */
+static void verify_tlog(const struct notary_files *f, json_t *damages, uint64_t *must)
+{
+	json_t *found = json_array(), *d;
+	struct notary_checked out = {0};
+	struct err err;
+	bool moved = true;
+	size_t i;
+	for (int tries = 0; moved && tries < TRIES; tries++) {
+		if (look_once(f, found, &out, &moved, &err) < 0) {
+			json_array_clear(found);
+			note_tlog(found, &(struct tlog_damage){"state/tlog/checkpoint", 0, UINT64_MAX, err.msg});
+			out.batched_to = 0;
+			moved = false;
+		}
+		moved &= json_array_size(found) > 0;
+	}
+	*must = out.batched_to;
+	json_array_foreach(found, i, d) {
+		const json_t *to = json_object_get(d, "to");
+		const struct ledger_damage named = {text(d, "file"), (uint64_t)number(d, "from"),
+						    json_is_integer(to) ? (uint64_t)json_integer_value(to) : UINT64_MAX, text(d, "why")};
+		print_damage(damages, &named);
+	}
+	json_decref(found);
+}
+
+/* A folder that never ran has no log yet. */
+static void look_at_tlog(int folder, json_t *damages, uint64_t *must)
 {
 	uint8_t pk[KEY_FILE_BYTES_MAX];
 	struct notary_files f = {.io = &fio_os, .open = -1, .day = -1, .dict = -1};
-	struct notary_checked found = {0};
 	struct err none;
 	int keys = openat(folder, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f.tlog = openat(folder, "state/tlog", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (keys >= 0 && f.tlog >= 0 && key_file_read(keys, KEY_SIGNING_PUBLIC, pk, &none) == 0) {
+	*must = 0;
+	if (keys >= 0 && f.tlog >= 0 && key_file_read(keys, KEY_SIGNING_PUBLIC, pk, &none) == 0 &&
+	    (faccessat(f.tlog, "tile", F_OK, 0) == 0 || faccessat(f.tlog, "checkpoint", F_OK, 0) == 0)) {
 		notary_key(pk, &f.key);
-		if (notary_check(&f, ignore_damage, NULL, &found, &none) < 0)
-			found.batched_to = 0;
+		verify_tlog(&f, damages, must);
 	}
 	if (keys >= 0)
 		close(keys);
 	if (f.tlog >= 0)
 		close(f.tlog);
-	return found.batched_to;
+}
+
+/* What waits between gate, courier and keeper. */
+static int verify_logs(int folder, uint64_t copied, json_t *damages, struct err *err)
+{
+	static const char *const names[] = {"state/log/gate", "state/log/courier"};
+	size_t found = 0;
+	int r = 0;
+	for (size_t i = 0; i < 2 && r == 0; i++) {
+		int dir = openat(folder, names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0)
+			continue;
+		r = ledger_verify_log(&fio_os, dir, names[i], i == 0 ? copied : 0, print_damage, damages, &found, err);
+		close(dir);
+	}
+	return r;
 }
 
 /* Reads the files themselves: it answers whether Weir runs or not, and whether the ledger opens or not. */
@@ -174,6 +234,7 @@ static int verify_files(const char *given, json_t *damages, struct err *err)
 {
 	struct ledger_place p = {.io = &fio_os, .dir = -1, .plans = -1};
 	struct ledger_verified out;
+	uint64_t must;
 	char *dir = NULL;
 	int r = crypt_init(err);
 	if (r == 0)
@@ -183,8 +244,12 @@ static int verify_files(const char *given, json_t *damages, struct err *err)
 		p.dir = openat(folder, "state/ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0 && p.dir < 0)
 		r = err_sys(err, "%s/state/ledger", dir);
+	if (r == 0) {
+		look_at_tlog(folder, damages, &must);
+		r = ledger_verify(&p, must, print_damage, damages, &out, err);
+	}
 	if (r == 0)
-		r = ledger_verify(&p, logged_to(folder), print_damage, damages, &out, err);
+		r = verify_logs(folder, out.copied, damages, err);
 	if (p.dir >= 0)
 		close(p.dir);
 	if (folder >= 0)
@@ -222,7 +287,7 @@ static int status(const struct command *self, const struct args *a)
 	if (a->value[ARG_JSON]) {
 		ask_print(answer);
 	} else {
-		printf("whole: every closed day has its checksums and its root\n\n%12lld subjects\n%12lld closed days\n%12lld open days\n",
+		printf("whole: every file has its checksums, every closed day its root, the transparency log its signature\n\n%12lld subjects\n%12lld closed days\n%12lld open days\n",
 		       number(answer, "subjects"), number(answer, "closed"), number(answer, "open_days"));
 		if (number(answer, "unreadable"))
 			printf("%12lld requests whose plan is missing: counted with the field (unknown)\n", number(answer, "unreadable"));
@@ -290,8 +355,8 @@ const struct command cmd_ledger = {
 	"  record   data that reached the vendor by an export, a database, a help desk: one [KIND:]ID a line (or --id, as\n"
 	"           `weir resolve` has it); KIND is user unless named.  A field may name its category: email=user.contact.email\n"
 	"  deleted  the vendor attests to have deleted what it got of them up to that day (today); --why says where\n"
-	"  verify   reads every file and names all the damage, by file and bytes; else says how the ledger stands.  Whether\n"
-	"           it is still what was recorded, `weir audit verify` says\n"
+	"  verify   reads every file of state/ledger, state/log and state/tlog and names all the damage, by file and bytes; else says\n"
+	"           how the ledger stands.  Whether it is still what was recorded, `weir audit verify` says\n"
 	"  rebuild  makes everything again that is derived: what months, and all closed days, add up to\n"
 	"  export   everything, for other engines: FOLDER is made, with tables in RowBinary (a chunk of identifiers is a groupBitmap),\n"
 	"           schema.sql and load.sql; FILE (- for standard output) gets the same as lines of JSON\n"

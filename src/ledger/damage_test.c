@@ -117,8 +117,11 @@ static void test_verify_names_file_and_bytes(void **state)
 	struct ledger_verified out;
 	struct named none = {.file = ""};
 	struct err err;
-	char open_file[64] = "open/0000000000000001.log";
+	char open_file[64] = "open/0000000000000001.log", sealed[64];
 	fill(r, DAY0);
+	memcpy(sealed, open_file, sizeof sealed);
+	snprintf(open_file, sizeof open_file, "open/%016llx.log", (unsigned long long)atomic_load(&r->mark.durable) + 1);
+	assert_int_equal(log_roll(r->w, 1, &err), 0);
 	assert_int_equal(ledger_close_days(r->l, DAY0 + 1, &err), 1);
 	fill(r, DAY0 + 1);
 	assert_int_equal(ledger_close_days(r->l, DAY0 + 2, &err), 1);
@@ -134,6 +137,8 @@ static void test_verify_names_file_and_bytes(void **state)
 	flip_and_verify(r, "total/closed", frames);
 	flip_and_verify(r, "month/2024-10", frames);
 	flip_and_verify(r, open_file, frames);
+	flip_and_verify(r, sealed, frames);
+	flip_and_verify(r, sealed, 0);	/* the next segment says where it ends */
 	assert_int_equal(ledger_verify(&r->place, frames, note_damage, &none, &out, &err), 0);
 	assert_int_equal(out.damages, 0);
 	rig_open(r);

@@ -105,10 +105,15 @@ struct ledger_damage {
 };
 struct ledger_verified {
 	uint64_t days, containers, subjects, frames, torn_bytes;
+	uint64_t copied;	/* frames of the gate's log up to this number are counted somewhere */
 	size_t damages;
 };
 int ledger_verify(const struct ledger_place *p, uint64_t must, void (*each)(void *arg, const struct ledger_damage *d), void *arg,
 		  struct ledger_verified *out, struct err *err) LEDGER_CHECKED;
+
+/* The same of another log's folder: state/log/gate, with `must` as ledger_verify found it copied; state/log/courier.  name: for the damage. */
+int ledger_verify_log(const struct fio *io, int dir, const char *name, uint64_t must, void (*each)(void *arg, const struct ledger_damage *d),
+		      void *arg, size_t *damages, struct err *err) LEDGER_CHECKED;
 
 struct ledger_stats {
 	uint64_t subjects, frames, duplicates, records, days_closed, bytes_closed;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "ledger/inside.h"
-#include "log/segment.h"
+#include "ledger/verify.h"
 
 enum { FILE_NAME = 96, CLAIMS_STEP = 64 };
 
@@ -23,6 +23,7 @@ struct verify {
 	struct combos combos;
 	struct dict_claim *claims;
 	size_t claims_n;
+	uint64_t copied;	/* the highest frame of the gate's log that was counted */
 };
 
 static void damage(struct verify *v, const char *file, uint64_t from, uint64_t to, const char *why)
@@ -140,6 +141,8 @@ static void verify_day(struct verify *v, int dir, const char *name)
 		v->claims = v->claims_n % CLAIMS_STEP ? v->claims : xrealloc(v->claims, (v->claims_n + CLAIMS_STEP) * sizeof *v->claims);
 		v->claims[v->claims_n++] = (struct dict_claim){.n = part.dict_n, .crc = part.dict_crc};
 		v->out->containers += part.containers_n;
+		if (part.sources.n && part.sources.v[part.sources.n - 1].to > v->copied)
+			v->copied = part.sources.v[part.sources.n - 1].to;
 		part_release(&part);
 	} else if (!head_good(b.data, b.len, &containers)) {
 		damage(v, file, 0, containers ? containers : b.len, "its head's checksum doesn't fit");
@@ -224,80 +227,31 @@ static void verify_dict(struct verify *v)
 	buf_release(&b);
 }
 
-/* ---- open/ -------------------------------------------------------------------------------------------------------- */
-
-/* A damaged header whose salt the first frame proves does no harm to the frames; it is named all the same. */
-static void verify_head(struct verify *v, const struct segment *s, const char *file)
+static void note_damage(void *arg, const struct ledger_damage *d)
 {
-	uint8_t head[LOG_SEGMENT_HEAD];
-	if (fio_read_all(s->io, s->fd, head, sizeof head, 0) == sizeof head && get_u32(head + 60) != crc32c(0, head, 60))
-		damage(v, file, 0, LOG_SEGMENT_HEAD, "its header's checksum doesn't fit");
+	struct verify *v = arg;
+	damage(v, d->file, d->from, d->to, d->why);
 }
 
-/* Frames up to `must` were there once. */
-static void verify_frames(struct verify *v, struct segment *s, const char *file, bool last, uint64_t stop, uint64_t must)
+/* What a frame of open/ is a copy of. */
+static void note_copied(void *arg, const struct frame *f)
 {
-	uint64_t next = s->first_seq, good_end = LOG_SEGMENT_HEAD, gap;
-	bool lost = false;
-	uint32_t index = 0;
-	struct frame f;
-	for (;;) {
-		enum segment_step found = segment_step(s, next, last ? LOG_SEQ_MAX : stop, last, &f, &gap);
-		if (found == SEGMENT_END)
-			break;
-		if (found == SEGMENT_GAP) {
-			lost = true;
-			next = gap + 1;
-			if (!last && next >= stop)
-				break;
-			continue;
-		}
-		/* The checksum doesn't cover a frame's place in its batch, which matters to nothing but a torn tail. */
-		if (!lost && f.index != 0 && next > s->first_seq && f.index != index + 1)
-			damage(v, file, f.off + 5, f.off + 8, "not a frame's place in its batch");
-		index = f.index;
-		if (lost)
-			damage(v, file, good_end, f.off, "frames are damaged or missing");
-		lost = false;
-		good_end = f.end;
-		next = f.seq + 1;
-		v->out->frames++;
-	}
-	/* At the very end of the log a batch may be torn that nobody was told of; but not one that is in the transparency log. */
-	if (lost || (last && next <= must))
-		damage(v, file, good_end, s->size > good_end ? s->size : UINT64_MAX, "frames are damaged or missing");
-	else if (last)
-		v->out->torn_bytes = s->size - good_end;
+	struct verify *v = arg;
+	bool copy = (f->type == LOG_EXPOSURE || f->type == LOG_LINK) && f->len >= 8;
+	if (copy && get_u64(f->body) > v->copied)
+		v->copied = get_u64(f->body);
+	v->out->frames++;
 }
 
 static int verify_open(struct verify *v, uint64_t must, struct err *err)
 {
 	const struct fio *io = v->p->io;
-	uint64_t *first = NULL;
-	size_t n = 0;
-	int dir = io->open(io->ctx, v->p->dir, "open", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), r = 0;
+	struct verify_log l = {.io = io, .name = "state/ledger/open", .must = must, .each = note_damage, .frame = note_copied, .arg = v};
+	int dir = io->open(io->ctx, v->p->dir, "open", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "state/ledger/open");
-	r = segment_list(io, dir, &first, &n, err);
-	for (size_t i = 0; i < n && r == 0; i++) {
-		struct segment s;
-		char name[LOG_NAME], file[LOG_NAME + 24];
-		segment_name(first[i], name);
-		snprintf(file, sizeof file, "state/ledger/open/%s", name);
-		int opened = segment_open(&s, io, dir, first[i], err);
-		if (opened < 0 && err->code == ERR_NOTFOUND)
-			continue;	/* released meanwhile */
-		if (opened < 0)
-			r = -1;
-		else if (opened == 0)
-			damage(v, file, 0, UINT64_MAX, "its header is damaged, and no frame can be read");
-		if (opened == 1) {
-			verify_head(v, &s, file);
-			verify_frames(v, &s, file, i + 1 == n, i + 1 < n ? first[i + 1] : LOG_SEQ_MAX, must);
-			segment_close(&s);
-		}
-	}
-	free(first);
+	l.dir = dir;
+	int r = verify_log(&l, &v->out->torn_bytes, err);
 	io->close(io->ctx, dir);
 	return r;
 }
@@ -320,6 +274,7 @@ int ledger_verify(const struct ledger_place *p, uint64_t must, void (*each)(void
 		r = verify_rollups(&v, "total", err);
 	if (r == 0)
 		r = verify_open(&v, must, err);
+	out->copied = v.copied;
 	if (dir >= 0)
 		p->io->close(p->io->ctx, dir);
 	free(days.v);
