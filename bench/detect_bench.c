@@ -24,6 +24,13 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static double cpu(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 struct text {
 	const char *at;
 	size_t n;
@@ -61,7 +68,7 @@ static struct text *load(const char *path, struct buf *file, size_t *count, size
  * The machine is shared and its clock moves: the strings are taken in pieces of some 50 microseconds, and of each piece
  * the best of all rounds counts.
  */
-static double strings(const struct text *v, size_t count, size_t bytes, double events, const char *kernel)
+static void strings(const struct text *v, size_t count, size_t bytes, double events, const char *kernel)
 {
 	enum { ROUNDS = 15, PIECE = 1000 };
 	size_t found[DETECT_TYPES] = {0}, pieces = (count + PIECE - 1) / PIECE;
@@ -89,7 +96,6 @@ static double strings(const struct text *v, size_t count, size_t bytes, double e
 			printf(" %s %zu", detect_name((enum detect_type)t), found[t]);
 		printf("\n");
 	}
-	return (double)bytes / best / 1e9;
 }
 
 /* What n rules of a user's own cost. */
@@ -121,60 +127,86 @@ static void own_rules(const struct text *v, size_t count, double events, unsigne
 	buf_release(&yaml);
 }
 
-/*
- * Texts made to hurt, by length: GB/s, and how much slower than `normal` the slowest length is.  Room for few hits would end
- * it early, so there is room for all.
- */
-static void hostile(double normal)
+/* ---- texts made to hurt ------------------------------------------------------------------------------------------- */
+
+/* Processor time of a byte, in ns: the best of some rounds.  Room for few hits would end it early, so there is room for all. */
+static double of_a_byte(const char *text, size_t n, struct detect_hit *hits, size_t max)
 {
-	static const size_t lengths[] = {64, 256, 1024, 4096, 16384, 65536, 262144, 1048576};
-	enum { LENGTHS = sizeof lengths / sizeof *lengths, SIZE = 1 << 20, HITS = SIZE / 4 + 2 };
+	double best = 1e9;
+	for (size_t done = 0, rounds = 0; done < (size_t)1 << 20 || rounds < 2; rounds++) {
+		double start = cpu();
+		size_t some = 0;
+		for (; some < (size_t)1 << 17 || some < n; some += n)
+			detect_scan(text, n, DETECT_ALL, hits, max);
+		double took = (cpu() - start) / (double)some * 1e9;
+		best = took < best ? took : best;
+		done += some;
+	}
+	return best;
+}
+
+/* The strings of events, one a line: what the others are compared with. */
+static void benign_fill(const struct text *v, size_t count, char *text, size_t n)
+{
+	size_t at = 0;
+	for (size_t i = 0; at < n; i = i + 1 < count ? i + 1 : 0) {
+		size_t k = v[i].n < n - at - 1 ? v[i].n : n - at - 1;
+		memcpy(text + at, v[i].at, k);
+		text[at + k] = '\n';
+		at += k + 1;
+	}
+}
+
+enum { LENGTHS = 8, SIZE = 16 << 20, HITS = SIZE / 4 + 2 };
+static const size_t lengths[LENGTHS] = {1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, SIZE};
+
+static void row(const char *name, const double *ns, double times)
+{
+	char shown[27] = {0};
+	for (size_t i = 0; i < sizeof shown - 1 && name[i]; i++)
+		shown[i] = name[i] >= ' ' && name[i] < 127 ? name[i] : '?';
+	printf("%-27s", shown);
+	for (size_t k = 0; k < LENGTHS; k++)
+		printf("%8.2f", ns[k]);
+	printf("%8.1f\n", times);
+}
+
+static void hostile(const struct text *v, size_t count)
+{
 	struct detect_hit *hits = xcalloc(HITS, sizeof *hits);
 	char *text = xcalloc(SIZE + 64, 1);
-	double all = 1e9, lowest[LENGTHS], drop = 1;
-	const char *worst = "", *bent = "";
+	double benign[LENGTHS], worst = 0, growth = 0;
+	const char *slowest = "", *bent = "";
+	printf("ns a byte, by length; times slower than the strings of events, one a line, of the same length\n%-27s", "");
 	for (size_t k = 0; k < LENGTHS; k++)
-		lowest[k] = 1e9;
-	printf("text made to hurt, GB/s by length, and times slower than %.3f GB/s\n%-28.26s", normal, "");
-	for (size_t k = 0; k < LENGTHS; k++)
-		printf("%9zu", lengths[k]);
-	puts("    times");
+		printf("%6zuKB", lengths[k] >> 10);
+	puts("   times");
+	for (size_t k = 0; k < LENGTHS; k++) {
+		benign_fill(v, count, text, lengths[k]);
+		memset(text + lengths[k], 0, 64);
+		benign[k] = of_a_byte(text, lengths[k], hits, HITS);
+	}
+	row("strings of events", benign, 1);
 	for (size_t i = 0; i < HOSTILE_UNITS; i++) {
-		double speed[LENGTHS], slowest = 1e9;
+		double ns[LENGTHS], times = 0;
 		for (size_t k = 0; k < LENGTHS; k++) {
-			double best = 1e9;
-			for (int round = 0; round < 9; round++) {
-				size_t n = lengths[k], done = 0;
-				hostile_fill(i, text, n);
-				memset(text + n, 0, 64);
-				double start = now();
-				for (; done < SIZE / 4 || done < n; done += n)
-					detect_scan(text, n, DETECT_ALL, hits, HITS);
-				double took = (now() - start) / (double)done;
-				best = took < best ? took : best;
-			}
-			speed[k] = 1 / best / 1e9;
-			lowest[k] = speed[k] < lowest[k] ? speed[k] : lowest[k];
-			slowest = speed[k] < slowest ? speed[k] : slowest;
+			hostile_fill(i, text, lengths[k]);
+			memset(text + lengths[k], 0, 64);
+			ns[k] = of_a_byte(text, lengths[k], hits, HITS);
+			times = ns[k] / benign[k] > times ? ns[k] / benign[k] : times;
 		}
-		printf("%-28.26s", hostile_units[i][0] == '\n' ? "" : hostile_units[i]);
-		for (size_t k = 0; k < LENGTHS; k++)
-			printf("%9.3f", speed[k]);
-		printf("%9.1f\n", normal / slowest);
-		if (slowest < all) {
-			all = slowest;
-			worst = hostile_units[i];
+		row(hostile_units[i], ns, times);
+		if (times > worst) {
+			worst = times;
+			slowest = hostile_units[i];
 		}
-		if (speed[3] / speed[LENGTHS - 1] > drop) {
-			drop = speed[3] / speed[LENGTHS - 1];
+		if (ns[LENGTHS - 1] > benign[LENGTHS - 1] && ns[LENGTHS - 1] / ns[2] > growth) {
+			growth = ns[LENGTHS - 1] / ns[2];
 			bent = hostile_units[i];
 		}
 	}
-	printf("%-28s", "slowest of each");
-	for (size_t k = 0; k < LENGTHS; k++)
-		printf("%9.3f", lowest[k]);
-	printf("\nslowest %.3f GB/s, %.1f times slower than normal (\"%s\"); from 4 KB to 1 MB no text loses more than %.2f times (\"%s\")\n",
-	       all, normal / all, worst, drop, bent);
+	printf("at most %.1f times slower (\"%s\"); of those slower at 16 MB, a byte costs there at most %.2f times what it does at 16 KB (\"%s\")\n", worst,
+	       slowest, growth, bent);
 	free(hits);
 	free(text);
 }
@@ -191,15 +223,14 @@ int main(int argc, char **argv)
 	struct text *v = load(argv[1], &file, &count, &bytes);
 	double events = argc > 2 ? atof(argv[2]) : (double)bytes / 570;
 	static const char *const names[] = {"plain", "ssse3", "avx2"};
-	double normal = 0;
 	const char *only = getenv("DETECT_KERNEL");	/* "avx2": for a profile */
 	for (int k = MARKS_PLAIN; k <= MARKS_AVX2; k++)
 		if ((!only || strcmp(only, names[k]) == 0) && marks_force((enum marks_kernel)k))
-			normal = strings(v, count, bytes, events, names[k]);
+			strings(v, count, bytes, events, names[k]);
 	for (unsigned n = 1; !only && n <= 1000; n *= 10)
 		own_rules(v, count, events, n);
 	if (!only)
-		hostile(normal);
+		hostile(v, count);
 	free(v);
 	buf_release(&file);
 	return 0;

@@ -207,13 +207,26 @@ static int percent(const uint8_t *p, size_t n, size_t back, size_t *used)
 	return n >= 6 && p[1] == 'u' ? unicode(p, n, back, used) : hex_pair(p, n, used);
 }
 
+/* &amp; in front of what is a reference itself, once or more: &amp;#64;  Elsewhere it hides nothing, and is everywhere. */
+static bool ampersand(const uint8_t *p, size_t n)
+{
+	size_t i = 1;
+	while (i + 4 < n && i < 16 && memcmp(p + i, "amp;", 4) == 0)
+		i += 4;
+	return i > 1 && p[i] == '#';
+}
+
 static int html_reference(const uint8_t *p, size_t n, size_t back, size_t *used)
 {
 	static const struct {
 		const char *name;
 		char is;
 	} named[] = {{"&commat;", '@'}, {"&period;", '.'}, {"&plus;", '+'}, {"&lpar;", '('}, {"&rpar;", ')'}, {"&hyphen;", '-'},
-		     {"&colon;", ':'}, {"&sol;", '/'}, {"&lowbar;", '_'}, {"&nbsp;", ' '}, {"&amp;", '&'}};
+		     {"&colon;", ':'}, {"&sol;", '/'}, {"&lowbar;", '_'}, {"&nbsp;", ' '}};
+	if (n > 5 && p[1] == 'a') {
+		*used = 5;
+		return ampersand(p, n) ? '&' : NOTHING;
+	}
 	for (size_t i = 0; n > 4 && p[1] != '#' && i < sizeof named / sizeof *named; i++) {
 		size_t len = strlen(named[i].name);
 		if (n >= len && memcmp(p, named[i].name, len) == 0) {

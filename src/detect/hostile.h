@@ -26,6 +26,8 @@ static const char *const hostile_units[] = {
 	"WXpJNWRGcFRRakJhV0dnd1NVTlZNRTFEUW05YVdFcHNTVVowYUdSR01HZFpWelZyU1VjeGRtTnRWV2RqTWpsMFdsTkNNRnBZYURCSlExVXdUVU5DYjFwWVNteEpSblJvWkVZd1oxbFhOV3RKUnpGMlkyMVZadz09",
 	"JTU5JTUzJTU1JTMwJTRkJTQzJTQyJTY5JTQ5JTQzJTY4JTY4JTY0JTQzJTZiJTY3JTU5JTc3JTNkJTNk",
 	"%59%53%55%79%4e%54%51%77%49%46%74%68%64%46%30%67%59%69%41%6f%5a%47%39%30%4b%53%42%6a%49%41%3d%3d",
+	"\\", "4\\n", "=\\\\n", "=\r\na", "H4sI/", "/H4sIAAAAAAACA", "/aA1bC2dE3fG4", "aA1bC2dE3fG4/", "%u0040", "\\100", "&amp;", "&amp;#64;", "\\u0430", "\\u{40}",
+	"a+at+b+dot+com+", "1@:", "1@", "%3D%0A", "{\\\"a\\\":\\\"", "\\ud835\\udfd2",
 	"a\0",
 };
 enum { HOSTILE_UNITS = sizeof hostile_units / sizeof *hostile_units };
