@@ -9,368 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "contract/program.h"
-#include "contract/read.h"
+#include "contract/compile.h"
 #include "detect/fields.h"
 
 const char *const flow_names[4] = {"open", "restricted", "suspended", "quarantined"};
-
-struct compiler {
-	struct plan *p;
-	const struct contract *c;
-	enum identity identity;
-	bool restricted;
-	struct err *err;
-	bool full;	/* more leaves than a bitset holds */
-};
-
-/* ---- copies --------------------------------------------------------------------------------------------------- */
-
-static void *take(struct plan *p, size_t n)
-{
-	void *at = arena_alloc(&p->arena, n ? n : 1);
-	memset(at, 0, n);
-	return at;
-}
-
-/* 64 zero bytes behind every text, so that keys can be compared by words. */
-static struct span copy(struct plan *p, struct span s)
-{
-	char *at = take(p, s.len + JSON_PAD);
-	if (s.len)
-		memcpy(at, s.at, s.len);
-	return (struct span){at, s.len};
-}
-
-static struct span *copy_spans(struct plan *p, const struct span *v, size_t n)
-{
-	struct span *out = take(p, n * sizeof *v);
-	for (size_t i = 0; i < n; i++)
-		out[i] = copy(p, v[i]);
-	return out;
-}
-
-static struct scalar copy_scalar(struct plan *p, struct scalar s)
-{
-	s.json = copy(p, s.json);
-	s.text = copy(p, s.text);
-	return s;
-}
-
-static const struct rule *copy_rule(struct plan *p, const struct rule *from)
-{
-	struct rule *r = take(p, sizeof *r);
-	*r = *from;
-	r->path.text = copy(p, from->path.text);
-	r->path.v = NULL;
-	r->path.n = 0;
-	r->category = copy(p, from->category);
-	r->constant = copy_scalar(p, from->constant);
-	r->oneof = take(p, from->oneof_len * sizeof *r->oneof);
-	for (size_t i = 0; i < from->oneof_len; i++)
-		r->oneof[i] = copy_scalar(p, from->oneof[i]);
-	r->query = copy_spans(p, from->query, from->query_len);
-	r->bounds = take(p, from->bounds_len * sizeof *r->bounds);
-	for (size_t i = 0; i < from->bounds_len; i++)
-		r->bounds[i] = from->bounds[i];
-	r->bound_text = copy_spans(p, from->bound_text, from->bounds_len);
-	return r;
-}
-
-/* ---- trie ----------------------------------------------------------------------------------------------------- */
-
-static struct node *node_new(struct plan *p)
-{
-	struct node *n = take(p, sizeof *n);
-	n->id = p->nodes++;
-	return n;
-}
-
-static struct span json_key(struct plan *p, struct span name)
-{
-	struct buf b;
-	buf_init(&b, 0);
-	buf_addc(&b, '"');
-	json_escape(&b, name.at, name.len);
-	buf_adds(&b, "\":");
-	struct span s = copy(p, (struct span){(const char *)b.data, b.len});
-	buf_release(&b);
-	return s;
-}
-
-static struct node *kid(struct plan *p, struct node *n, struct span name)
-{
-	for (size_t i = 0; i < n->kids_len; i++)
-		if (n->kids[i]->name.len == name.len && memcmp(n->kids[i]->name.at, name.at, name.len) == 0)
-			return n->kids[i];
-	if (n->kids_len == n->kids_cap) {
-		size_t cap = n->kids_cap ? 2 * n->kids_cap : 4;
-		struct node **v = take(p, cap * sizeof *v);
-		if (n->kids_len)
-			memcpy(v, n->kids, n->kids_len * sizeof *v);
-		n->kids = v;
-		n->kids_cap = cap;
-	}
-	struct node *k = node_new(p);
-	k->name = copy(p, name);
-	k->key = json_key(p, name);
-	n->kids[n->kids_len++] = k;
-	return k;
-}
-
-static struct node *element(struct plan *p, struct node *n)
-{
-	if (!n->element)
-		n->element = node_new(p);
-	return n->element;
-}
-
-static struct node *at_path(struct plan *p, struct node *n, const struct path *path)
-{
-	for (size_t i = 0; i < path->n; i++)
-		n = path->v[i].key.at ? kid(p, n, path->v[i].key) : element(p, n);
-	return n;
-}
-
-/* Adapter paths are plain: keys joined by dots, [] behind a key. */
-static struct node *at_slot_path(struct plan *p, struct node *n, const char *path)
-{
-	while (*path) {
-		size_t len = strcspn(path, ".[");
-		if (len)
-			n = kid(p, n, (struct span){path, len});
-		path += len;
-		if (*path == '[') {
-			n = element(p, n);
-			path += 2;
-		}
-		path += *path == '.';
-	}
-	return n;
-}
-
-#define ONES(n) ((n) >= 8 ? ~0ull : (1ull << (8 * ((n) & 7))) - 1)
-const uint64_t key_mask[2][17] = {
-	{ONES(0), ONES(1), ONES(2), ONES(3), ONES(4), ONES(5), ONES(6), ONES(7), ONES(8), ONES(8), ONES(8), ONES(8), ONES(8),
-	 ONES(8), ONES(8), ONES(8), ONES(8)},
-	{0, 0, 0, 0, 0, 0, 0, 0, 0, ONES(1), ONES(2), ONES(3), ONES(4), ONES(5), ONES(6), ONES(7), ONES(8)},
-};
-
-static bool place_all(struct node *n)
-{
-	memset(n->places, 0, (n->mask + 1) * sizeof *n->places);
-	for (size_t i = 1; i <= n->kids_len; i++) {
-		const struct child *c = &n->table[i];
-		uint16_t *at = &n->places[key_hash(c->head, c->tail, c->len, n->seed) & n->mask];
-		if (*at)
-			return false;
-		*at = (uint16_t)i;
-	}
-	return true;
-}
-
-/* A seed and a size under which no two keys meet: lookup is one comparison, without a loop to mispredict. */
-static void hash_place(struct plan *p, struct node *n)
-{
-	enum { SEEDS = 64, PLACES_MAX = 1 << 22 };
-	uint32_t places = 8, tries = 0;
-	while (places < 4 * n->kids_len)
-		places *= 2;
-	n->seed = 0x9e3779b97f4a7c15ull;
-	for (;; n->seed = (n->seed * 6364136223846793005ull + 1442695040888963407ull) | 1, tries++) {
-		must(places <= PLACES_MAX && n->kids_len < UINT16_MAX);
-		if (tries % SEEDS == 0) {
-			places *= tries ? 2 : 1;
-			n->places = take(p, places * sizeof *n->places);
-			n->mask = places - 1;
-		}
-		if (place_all(n))
-			return;
-	}
-}
-
-/* Times and identifiers are seldom met twice, and are noted besides; a constant or a drop costs nothing. */
-static bool act_repeats(const struct act *a)
-{
-	return (!a->slot || a->role == SLOT_NAME || a->role == SLOT_KEEP) && a->action != ACT_PSEUDONYM &&
-	       a->action != ACT_CONST && a->action != ACT_DROP;
-}
-
-static void hash_table(struct plan *p, struct node *n)
-{
-	const struct act *a = n->act;
-	n->plain = a && !n->operation && a->leaf >= 0 && a->action == ACT_KEEP && n->attribute == ATTR_NONE && !n->kids_len && !n->element &&
-		   (!a->slot || a->role == SLOT_KEEP);
-	if (n->act)
-		n->act->repeats = act_repeats(a);
-	n->plain_max = a && a->max >= 0 && a->max < UINT32_MAX ? (uint32_t)a->max : UINT32_MAX;
-	if (n->table)
-		return;	/* done before: the fields of several operations are one subtree */
-	n->makes = take(p, n->kids_len * sizeof *n->makes);
-	n->table = take(p, (n->kids_len + 1) * sizeof *n->table);
-	n->table[0].len = UINT32_MAX;
-	for (size_t i = 0; i < n->kids_len; i++) {
-		struct node *k = n->kids[i];
-		uint32_t len = (uint32_t)k->name.len;
-		n->table[i + 1] = (struct child){key_word(k->name.at, len, 0), key_tail(k->name.at, len), k->name.at, len, k};
-		hash_table(p, k);
-		n->kept |= k->kept;
-		if (k->made)
-			n->makes[n->makes_len++] = k;
-	}
-	if (n->element) {
-		hash_table(p, n->element);
-		n->kept |= n->element->kept;
-	}
-	hash_place(p, n);
-}
-
-/* ---- leaves --------------------------------------------------------------------------------------------------- */
-
-static int leaf_add(struct compiler *c, struct plan_leaf leaf, struct act *act)
-{
-	struct plan *p = c->p;
-	if (p->leaves_len == PLAN_LEAVES_MAX) {
-		c->full = true;
-		return -1;
-	}
-	if (!p->leaves) {
-		p->leaves = take(p, PLAN_LEAVES_MAX * sizeof *p->leaves);
-		p->leaf_acts = take(p, PLAN_LEAVES_MAX * sizeof *p->leaf_acts);
-	}
-	p->leaves[p->leaves_len] = leaf;
-	p->leaf_acts[p->leaves_len] = act;
-	return (int)p->leaves_len++;
-}
-
-static void describe_list(struct buf *b, const struct span *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		buf_addf(b, "%s%.*s", i ? ", " : "[", (int)v[i].len, v[i].at);
-	buf_adds(b, n ? "]" : "[]");
-}
-
-static void describe_argument(struct buf *b, const struct rule *r)
-{
-	static const char *const units[] = {"minute", "hour", "day", "month"};
-	switch (r->action) {
-	case ACT_KEEP:
-	case ACT_DROP:
-	case ACT_DOMAIN:
-	case ACTIONS:
-		break;
-	case ACT_CONST:
-		buf_addf(b, ": %.*s", (int)r->constant.json.len, r->constant.json.at);
-		break;
-	case ACT_ONEOF:
-		buf_adds(b, ": [");
-		for (size_t i = 0; i < r->oneof_len; i++)
-			buf_addf(b, "%s%.*s", i ? ", " : "", (int)r->oneof[i].json.len, r->oneof[i].json.at);
-		buf_addc(b, ']');
-		break;
-	case ACT_PSEUDONYM:
-		buf_addf(b, ": %s", id_kind_names[r->kind]);
-		break;
-	case ACT_REDACT:
-		buf_adds(b, ": ");
-		if (r->redact_types == DETECT_ALL)
-			buf_adds(b, "all");
-		for (unsigned t = 0, n = 0; r->redact_types != DETECT_ALL && t < DETECT_TYPES; t++)
-			if (r->redact_types >> t & 1)
-				buf_addf(b, "%s%s", n++ ? ", " : "", detect_name((enum detect_type)t));
-		break;
-	case ACT_MASK:
-		buf_addf(b, ": %u", r->mask_keep);
-		break;
-	case ACT_TRUNCATE:
-		buf_addf(b, ": %s", units[r->unit]);
-		break;
-	case ACT_IP:
-		buf_addf(b, ": /%u", r->ip4_bits);
-		break;
-	case ACT_URL:
-		buf_adds(b, r->url_path ? ": origin+path" : ": origin");
-		if (r->query_len) {
-			buf_adds(b, ", query: ");
-			describe_list(b, r->query, r->query_len);
-		}
-		break;
-	case ACT_ROUND:
-		buf_addf(b, ": %u", r->decimals);
-		break;
-	case ACT_BUCKET:
-		buf_adds(b, ": ");
-		describe_list(b, r->bound_text, r->bounds_len);
-		break;
-	}
-}
-
-static struct span describe(struct plan *p, const struct act *a)
-{
-	struct buf b;
-	buf_init(&b, 0);
-	if (a->slot && a->role == SLOT_ID && !a->rule) {
-		buf_addf(&b, "identity: %s", identity_names[a->identity]);
-	} else {
-		buf_adds(&b, action_names[a->action]);
-		if (a->rule) {
-			describe_argument(&b, a->rule);
-			if (a->rule->max >= 0)
-				buf_addf(&b, ", max: %lld", (long long)a->rule->max);
-			if (a->rule->detect_off)
-				buf_adds(&b, ", detect: off");
-			else if (a->rule->detect_names)
-				buf_adds(&b, ", detect: names");
-		}
-	}
-	struct span s = copy(p, (struct span){(const char *)b.data, b.len});
-	buf_release(&b);
-	return s;
-}
-
-static struct span hit_of(struct plan *p, const struct act *a)
-{
-	struct buf b;
-	if (!a->detect)
-		return (struct span)SPAN("");
-	buf_init(&b, 0);
-	on_hit_text(a->on_hit, &b);
-	struct span s = copy(p, (struct span){(const char *)b.data, b.len});
-	buf_release(&b);
-	return s;
-}
-
-static struct span category_of(struct plan *p, const struct act *a)
-{
-	struct buf b;
-	buf_init(&b, 0);
-	category_left(a, &b);
-	struct span s = copy(p, (struct span){b.data ? (const char *)b.data : "", b.len});
-	buf_release(&b);
-	return s;
-}
-
-static bool act_leaves(const struct act *a)
-{
-	if (a->action == ACT_DROP || (a->slot && a->role == SLOT_TOKEN))
-		return false;
-	return !(a->slot && a->role == SLOT_ID && !a->rule && a->identity == IDENTITY_DROP);
-}
-
-static void leaf_for(struct compiler *c, struct node *n, enum object_kind kind, struct span path)
-{
-	struct act *a = n->act;
-	if (!a || a->leaf >= 0 || !act_leaves(a))
-		return;
-	a->leaf = leaf_add(c, (struct plan_leaf){.kind = kind,
-						 .path = copy(c->p, path),
-						 .what = describe(c->p, a),
-						 .category = category_of(c->p, a),
-						 .on_hit = hit_of(c->p, a),
-						 .from_adapter = a->slot && !a->rule},
-			   a);
-	n->kept = true;
-}
 
 /* ---- acts ----------------------------------------------------------------------------------------------------- */
 
@@ -403,7 +45,7 @@ static uint64_t detect_of(const struct rule *r)
 static struct act *act_new(struct compiler *c, struct node *n)
 {
 	if (!n->act) {
-		n->act = take(c->p, sizeof *n->act);
+		n->act = plan_take(c->p, sizeof *n->act);
 		n->act->leaf = -1;
 		n->act->max = -1;
 	}
@@ -454,7 +96,7 @@ static struct span context_of(struct compiler *c, const struct path *path)
 	buf_init(&b, 0);
 	buf_add(&b, key.at, key.len);
 	buf_addf(&b, "%s%s: ", *word ? " " : "", word);
-	struct span s = copy(c->p, (struct span){(const char *)b.data, b.len});
+	struct span s = plan_text(c->p, (struct span){(const char *)b.data, b.len});
 	buf_release(&b);
 	return s;
 }
@@ -464,7 +106,7 @@ static void rule_add(struct compiler *c, struct node *n, const struct rule *r)
 	struct act *a = act_new(c, n);
 	if (a->slot && (a->role == SLOT_TOKEN || (a->role == SLOT_ID && r->action != ACT_DROP)))
 		return;
-	a->rule = copy_rule(c->p, r);
+	a->rule = plan_rule(c->p, r);
 	a->action = r->action;
 	a->max = r->max;
 	a->detect = detect_of(r);
@@ -479,13 +121,13 @@ static void rule_add(struct compiler *c, struct node *n, const struct rule *r)
 static void rules_add(struct compiler *c, struct node *root, const struct rule *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		rule_add(c, at_path(c->p, root, &v[i].path), &v[i]);
+		rule_add(c, trie_at(c->p, root, &v[i].path), &v[i]);
 }
 
 static void rule_leaves(struct compiler *c, enum object_kind kind, struct node *root, const struct rule *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		leaf_for(c, at_path(c->p, root, &v[i].path), kind, v[i].path.text);
+		leaf_for(c, trie_at(c->p, root, &v[i].path), kind, v[i].path.text);
 }
 
 static void slots_add(struct compiler *c, enum object_kind kind)
@@ -493,7 +135,7 @@ static void slots_add(struct compiler *c, enum object_kind kind)
 	const struct adapter *ad = c->p->adapter;
 	for (size_t i = 0; i < ad->slots_len; i++)
 		if (ad->slots[i].kind == kind)
-			slot_add(c, at_slot_path(c->p, c->p->root[kind], ad->slots[i].path), &ad->slots[i], (unsigned)i);
+			slot_add(c, trie_at_slot(c->p, c->p->root[kind], ad->slots[i].path), &ad->slots[i], (unsigned)i);
 }
 
 static void slot_leaves(struct compiler *c, enum object_kind kind)
@@ -502,7 +144,7 @@ static void slot_leaves(struct compiler *c, enum object_kind kind)
 	for (size_t i = 0; i < ad->slots_len; i++) {
 		const char *path = ad->slots[i].path;
 		if (ad->slots[i].kind == kind)
-			leaf_for(c, at_slot_path(c->p, c->p->root[kind], path), kind, (struct span){path, strlen(path)});
+			leaf_for(c, trie_at_slot(c->p, c->p->root[kind], path), kind, (struct span){path, strlen(path)});
 	}
 }
 
@@ -515,8 +157,8 @@ static void group_properties(struct compiler *c, bool leaves)
 	const char *under = p->adapter->splice_path[OBJECT_EVENT];
 	for (size_t i = 0; i < c->c->group_keys_len; i++) {
 		struct span key = c->c->group_keys[i];
-		struct node *n = kid(p, at_slot_path(p, p->root[OBJECT_EVENT], under ? under : ""), key);
-		struct node *both[] = {n, element(p, n)};
+		struct node *n = trie_kid(p, trie_at_slot(p, p->root[OBJECT_EVENT], under ? under : ""), key);
+		struct node *both[] = {n, trie_element(p, n)};
 		for (int k = 0; k < 2; k++) {
 			struct buf b;
 			if (!leaves) {
@@ -560,11 +202,11 @@ static void made(struct compiler *c, enum object_kind kind)
 		const struct slot *s = &ad->slots[i];
 		if (s->kind != kind || (s->role != SLOT_INSERT_ID && s->role != SLOT_TIME))
 			continue;
-		if (at_slot_path(c->p, c->p->root[kind], s->path)->act->action != ACT_DROP)
+		if (trie_at_slot(c->p, c->p->root[kind], s->path)->act->action != ACT_DROP)
 			mark_made(c->p->root[kind], s->path, false);
 	}
 	if (ad->splice_path[kind]) {
-		struct node *n = at_slot_path(c->p, c->p->root[kind], ad->splice_path[kind]);
+		struct node *n = trie_at_slot(c->p, c->p->root[kind], ad->splice_path[kind]);
 		n->kept = true;
 		mark_made(c->p->root[kind], ad->splice_path[kind], true);
 	}
@@ -601,7 +243,7 @@ static void operations_add(struct compiler *c, enum object_kind kind, struct nod
 		const struct operation *o = &p->adapter->operations[i];
 		if (!all && !listed(ops, ops_len, o->word))
 			continue;
-		struct node *n = kid(p, p->root[kind], (struct span){o->key, strlen(o->key)});
+		struct node *n = trie_kid(p, p->root[kind], (struct span){o->key, strlen(o->key)});
 		n->operation = true;
 		n->names = o->shape == OP_NAMES;
 		n->flag = o->shape == OP_FLAG;
@@ -611,9 +253,9 @@ static void operations_add(struct compiler *c, enum object_kind kind, struct nod
 			n->kids_len = n->kids_cap = fields->kids_len;
 			continue;
 		}
-		struct act *a = act_new(c, n->names ? element(p, n) : n);
+		struct act *a = act_new(c, n->names ? trie_element(p, n) : n);
 		a->leaf = leaf_add(c, (struct plan_leaf){.kind = kind,
-							 .path = copy(p, (struct span){o->key, strlen(o->key)}),
+							 .path = plan_text(p, (struct span){o->key, strlen(o->key)}),
 							 .what = n->names ? SPAN("names of fields") : SPAN("flag"),
 							 .category = SPAN(""),
 							 .on_hit = SPAN(""),
@@ -631,12 +273,12 @@ static void compile_event(struct compiler *c)
 	group_properties(c, false);
 	for (size_t i = 0; i < c->c->attributes_len; i++) {
 		const struct attribute *a = &c->c->attributes[i];
-		at_path(p, root, &a->path)->attribute = span_eq(a->name, "jurisdiction") ? ATTR_JURISDICTION
+		trie_at(p, root, &a->path)->attribute = span_eq(a->name, "jurisdiction") ? ATTR_JURISDICTION
 							: span_eq(a->name, "minor")	 ? ATTR_MINOR
 											 : ATTR_BUSINESS;
 	}
 	for (size_t i = 0; c->restricted && i < c->c->restricted_drop_len; i++)
-		prune(at_path(p, root, &c->c->restricted_drop[i]));
+		prune(trie_at(p, root, &c->c->restricted_drop[i]));
 	slot_leaves(c, OBJECT_EVENT);
 	rule_leaves(c, OBJECT_EVENT, root, c->c->fields, c->c->fields_len);
 	group_properties(c, true);
@@ -646,7 +288,7 @@ static void compile_update(struct compiler *c, enum object_kind kind, const stru
 {
 	struct plan *p = c->p;
 	bool group = kind == OBJECT_GROUP;
-	struct node *fields = node_new(p);
+	struct node *fields = trie_node(p);
 	slots_add(c, kind);
 	rules_add(c, fields, rules, n);
 	slot_leaves(c, kind);
@@ -656,14 +298,14 @@ static void compile_update(struct compiler *c, enum object_kind kind, const stru
 	else
 		p->profile_fields = fields;
 	operations_add(c, kind, fields, p->profile_ops, p->profile_ops_len, group);
-	hash_table(p, fields);
+	trie_finish(p, fields);
 }
 
 static void compile_kinds(struct compiler *c)
 {
 	struct plan *p = c->p;
 	for (int k = 0; k < OBJECT_KINDS; k++)
-		p->root[k] = node_new(p);
+		p->root[k] = trie_node(p);
 	compile_event(c);
 	if (p->profiles)
 		compile_update(c, OBJECT_PROFILE, c->c->profile_fields, c->c->profile_fields_len);
@@ -678,7 +320,7 @@ static void compile_kinds(struct compiler *c)
 		slot_leaves(c, OBJECT_LINK);
 	for (int k = 0; k < OBJECT_KINDS; k++) {
 		made(c, (enum object_kind)k);
-		hash_table(p, p->root[k]);
+		trie_finish(p, p->root[k]);
 	}
 }
 
@@ -692,12 +334,12 @@ static int id_kind_of(struct span s)
 
 static void copy_own(struct plan *p, const struct contract *c)
 {
-	p->own_rows = take(p, c->own_len * sizeof *p->own_rows);
+	p->own_rows = plan_take(p, c->own_len * sizeof *p->own_rows);
 	p->own_len = c->own_len;
 	for (size_t i = 0; i < c->own_len; i++) {
 		const struct own_row *row = &c->own[i];
-		p->own_rows[i] = (struct own_row){copy(p, row->name), copy(p, row->pattern), copy(p, row->check),
-						  copy_spans(p, row->words, row->words_len), row->words_len};
+		p->own_rows[i] = (struct own_row){plan_text(p, row->name), plan_text(p, row->pattern), plan_text(p, row->check),
+						  plan_texts(p, row->words, row->words_len), row->words_len};
 	}
 }
 
@@ -728,14 +370,14 @@ int plan_compile(const struct contract *c, enum flow flow, struct plan **out, st
 	p->groups = c->groups;
 	p->links = c->links;
 	p->subject_kind = c->subject_kind.len ? id_kind_of(c->subject_kind) : -1;
-	p->profile_ops = copy_spans(p, c->profile_ops, c->profile_ops_len);
+	p->profile_ops = plan_texts(p, c->profile_ops, c->profile_ops_len);
 	p->profile_ops_len = c->profile_ops_len;
-	p->group_keys = copy_spans(p, c->group_keys, c->group_keys_len);
+	p->group_keys = plan_texts(p, c->group_keys, c->group_keys_len);
 	p->group_keys_len = c->group_keys_len;
-	p->events = take(p, c->events_len * sizeof *p->events);
+	p->events = plan_take(p, c->events_len * sizeof *p->events);
 	p->events_len = c->events_len;
 	for (size_t i = 0; i < c->events_len; i++)
-		p->events[i] = (struct event_match){copy(p, c->events[i].text), c->events[i].prefix};
+		p->events[i] = (struct event_match){plan_text(p, c->events[i].text), c->events[i].prefix};
 	copy_own(p, c);
 	compile_kinds(&cc);
 	if (cc.full) {
