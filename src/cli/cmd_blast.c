@@ -76,6 +76,8 @@ static int list(const struct command *self, const struct asked *q, const char *d
 		json_decref(answer);
 	}
 	listing_progress_end();
+	if (done == 0 && asked_is_known(dir, q, &err) < 0)
+		return asked_fail(self->name, &err);
 	listing_end(&out);
 	return EXIT_DONE;
 }
@@ -122,6 +124,10 @@ static int run(const struct command *self, int argc, char **argv)
 		json_object_set_new(request, "proof", json_true());
 	if (ask(dir, request, &answer, &err) < 0)
 		return asked_fail(self->name, &err);
+	if (asked_nobody(answer) && asked_is_known(dir, &q, &err) < 0) {
+		json_decref(answer);
+		return asked_fail(self->name, &err);
+	}
 	if (proof && bundle_make(dir, proof, known, answer, &err) < 0) {
 		json_decref(answer);
 		return cli_fail("blast --proof", &err);

@@ -95,7 +95,7 @@ static int tell(const struct command *self, const struct args *a, const char *wo
 	struct err err;
 	size_t people;
 	if (crypt_init(&err) < 0 || send_all(a, word, &people, &err) < 0)
-		return cli_fail(self->name, &err);
+		return asked_fail(self->name, &err);
 	if (a->value[ARG_JSON])
 		printf("{\"vendor\":\"%s\",\"identifiers\":%zu}\n", a->value[ARG_VENDOR], people);
 	else if (a->value[ARG_ALL])
@@ -283,7 +283,7 @@ static int status(const struct command *self, const struct args *a)
 	json_t *answer, *r;
 	size_t i;
 	if (ask(a->value[ARG_DIR], json_pack("{s:s}", "do", "ledger-status"), &answer, &err) < 0)
-		return cli_fail(self->name, &err);
+		return asked_fail(self->name, &err);
 	if (a->value[ARG_JSON]) {
 		ask_print(answer);
 	} else {
@@ -308,7 +308,7 @@ static int rebuild(const struct command *self, const struct args *a)
 	struct err err;
 	json_t *answer;
 	if (ask(a->value[ARG_DIR], json_pack("{s:s}", "do", "ledger-rebuild"), &answer, &err) < 0)
-		return cli_fail(self->name, &err);
+		return asked_fail(self->name, &err);
 	if (a->value[ARG_JSON])
 		ask_print(answer);
 	else

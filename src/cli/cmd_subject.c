@@ -94,6 +94,10 @@ static int run(const struct command *self, int argc, char **argv)
 	if (ask(a.value[ARG_DIR], request, &answer, &err) < 0)
 		return asked_fail(self->name, &err);
 	bool found = json_is_true(json_object_get(answer, "found"));
+	if (!found && a.value[ARG_VENDOR] && asked_is_known(a.value[ARG_DIR], &(struct asked){.vendor = a.value[ARG_VENDOR]}, &err) < 0) {
+		json_decref(answer);
+		return asked_fail(self->name, &err);
+	}
 	if (a.value[ARG_PROOF] && prove(&a, answer, &err) < 0) {
 		json_decref(answer);
 		return cli_fail("subject --proof", &err);

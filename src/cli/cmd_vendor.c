@@ -94,6 +94,10 @@ static int holdings(const struct command *self, const struct args *a)
 	(void)self;
 	if (ask(a->value[ARG_DIR], json_pack("{s:s, s:s}", "do", "holdings", "vendor", a->operand[0]), &answer, &err) < 0)
 		return asked_fail("vendor holdings", &err);
+	if (asked_nobody(answer) && asked_is_known(a->value[ARG_DIR], &(struct asked){.vendor = a->operand[0]}, &err) < 0) {
+		json_decref(answer);
+		return asked_fail("vendor holdings", &err);
+	}
 	if (a->value[ARG_JSON]) {
 		ask_print(answer);
 	} else {

@@ -18,6 +18,12 @@ struct asked {
 bool asked_take(struct asked *a, int key, const char *value);
 /* As cli_fail, but a damaged ledger is 3: 1 would read as "never seen". */
 int asked_fail(const char *what, const struct err *err);
+/*
+ * Behind an answer that has nobody in it: is there such a vendor, and such a category?  0 means 0 only then; a slip of the pen is
+ * ERR_INPUT.  In the registry, or in the ledger.
+ */
+int asked_is_known(const char *dir, const struct asked *a, struct err *err);
+bool asked_nobody(const json_t *answer);
 json_t *asked_request(const struct asked *a, const char *word);
 /* "  12  user.contact.email", a row an element of list; its names: name and "people".  In a terminal with a bar. */
 void asked_print_counts(const json_t *answer, const char *list, const char *name, const char *title);

@@ -5,7 +5,11 @@
  * Where Fideslang has a key for it, that key; else the field's own key with a word behind it ("user.contact.email.domain"),
  * so that a question for the whole (user.contact.email) still finds it: too much rather than too little.
  */
+#include <string.h>
+
+#include "base/diag.h"
 #include "contract/program.h"
+#include "contract/read.h"
 
 /* A decimal place of a degree is 11 km, a second 1.1 km; Fideslang calls a place imprecise from 500 m. */
 enum { IMPRECISE_DECIMALS = 2 };
@@ -54,4 +58,18 @@ bool category_reduced(struct span category)
 		if (category.len > words[i].len && memcmp(category.at + category.len - words[i].len, words[i].at, words[i].len) == 0)
 			return true;
 	return false;
+}
+
+const char *category_nearest(const char *text, bool *same)
+{
+	size_t n = 0;
+	while (contract_categories[n])
+		n++;
+	*same = false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(contract_categories[i], text) == 0) {
+			*same = true;
+			return contract_categories[i];
+		}
+	return diag_nearest(text, strlen(text), contract_categories, n);
 }

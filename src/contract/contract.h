@@ -82,6 +82,8 @@ struct plan_leaf {
 };
 size_t plan_leaves(const struct plan *p, const struct plan_leaf **out);
 
+/* Fideslang's key (catalog/fideslang.txt) that is nearest to the text; *same: it is that.  NULL: none is near. */
+const char *category_nearest(const char *text, bool *same);
 /* True for the category of a value that an action made less of: "user.contact.email.domain", "user.device.range". */
 bool category_reduced(struct span category);
 

@@ -146,6 +146,8 @@ static void verify_day(struct verify *v, int dir, const char *name)
 		part_release(&part);
 	} else if (!head_good(b.data, b.len, &containers)) {
 		damage(v, file, 0, containers ? containers : b.len, "its head's checksum doesn't fit");
+	} else if (get_u32(b.data + 8) > DAY_VERSION) {
+		damage(v, file, 8, 12, err.msg);
 	} else {
 		name_containers(v, file, b.data, b.len, containers);
 	}
