@@ -350,6 +350,18 @@ int plan_arm(struct plan *p, struct err *err)
 	return p->own_len && !p->own ? -1 : 0;
 }
 
+bool plan_arm_like(struct plan *p, const struct plan *armed)
+{
+	bool same = p->own_len && !p->own && armed->own && armed->own_len == p->own_len;
+	for (size_t i = 0; same && i < p->own_len; i++) {
+		struct span a = p->own_rows[i].name, b = armed->own_rows[i].name;
+		same = own_row_same(&p->own_rows[i], &armed->own_rows[i]) && a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+	}
+	if (same)
+		p->own = detect_rules_ref(armed->own);
+	return same;
+}
+
 int plan_compile(const struct contract *c, enum flow flow, struct plan **out, struct err *err)
 {
 	if (flow != FLOW_OPEN && flow != FLOW_RESTRICTED)

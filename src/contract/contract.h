@@ -70,6 +70,8 @@ void plan_free(struct plan **p);
  * (unless apply_env.detect is off).  Only who applies a plan needs this.  No-op when there are none.
  */
 int plan_arm(struct plan *p, struct err *err);
+/* The same at no cost where another plan has the same detectors ready; false: it hasn't. */
+bool plan_arm_like(struct plan *p, const struct plan *armed);
 
 /* A leaf is a place that may leave, in the order of `contract show --effective`; its place is its number. */
 struct plan_leaf {

@@ -137,6 +137,20 @@ static void found_by_the_plan(void **state)
 	assert_int_equal(apply(p, &out, false, "{\"a\":\"KD-123455\"}"), 0);	/* measurements look for nothing */
 	assert_int_equal(plan_arm(p, &err), 0);
 	assert_int_equal(plan_arm(p, &err), 0);
+	/* another plan shares them, and outlives the first; one with other detectors doesn't */
+	struct plan *first = p, *other;
+	c = whole(HEAD KD "  - {name: till, pattern: '778899[0-9]{2}', examples: ['77889912']}\n", HEAD BADGE);
+	p = plan_of(c);
+	contract_free(&c);
+	c = whole(HEAD KD, HEAD BADGE);
+	other = plan_of(c);
+	contract_free(&c);
+	assert_false(plan_arm_like(other, first));
+	assert_int_equal(apply(other, &out, true, "{\"a\":\"KD-123455\"}"), -1);
+	assert_false(plan_arm_like(p, other));
+	assert_true(plan_arm_like(p, first));
+	plan_free(&first);
+	plan_free(&other);
 	for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {	/* again, with what was remembered */
 		char want[256];
 		const char *in = rows[i / 2].in, *expect = rows[i / 2].out;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dlfcn.h>
 #include <hs/hs.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ struct detect_rules {
 	struct rule *v;
 	size_t n;
 	hs_database_t *db;
+	_Atomic unsigned more;	/* owners besides the first */
 	uint64_t serial;	/* of all rules in this process, from 1: a pointer may come again */
 };
 
@@ -405,7 +407,8 @@ bool detect_rules_ready(void)
 void detect_rules_free(struct detect_rules **rules)
 {
 	struct detect_rules *r = *rules;
-	if (!r)
+	*rules = NULL;
+	if (!r || atomic_fetch_sub(&r->more, 1) != 0)
 		return;
 	for (size_t i = 0; i < r->n; i++) {
 		free(r->v[i].pattern);
@@ -416,7 +419,12 @@ void detect_rules_free(struct detect_rules **rules)
 		hs.free_database(r->db);
 	free(r->v);
 	free(r);
-	*rules = NULL;
+}
+
+struct detect_rules *detect_rules_ref(struct detect_rules *r)
+{
+	atomic_fetch_add(&r->more, 1);
+	return r;
 }
 
 size_t detect_rules_count(const struct detect_rules *r)

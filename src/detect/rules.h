@@ -25,6 +25,8 @@ enum { DETECT_RULES_MAX = 1000, DETECT_PATTERN_MAX = 1000 };
 /* The file's rules, or NULL and every mistake in d; ERR_NOTFOUND-like trouble with the library is one, too.  Free it. */
 struct detect_rules *detect_rules_read(const char *text, size_t n, struct diags *d);
 void detect_rules_free(struct detect_rules **r);
+/* One more owner, who frees it, too; any thread. */
+struct detect_rules *detect_rules_ref(struct detect_rules *r);
 size_t detect_rules_count(const struct detect_rules *r);
 
 /* A rule without its examples: what is left of it once they passed. */

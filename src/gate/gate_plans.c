@@ -158,13 +158,24 @@ static enum closed closed_by(const struct plan_file *f)
 	return CLOSED_NO_PLAN;
 }
 
+/* Making a thousand detectors ready takes a second, in which a cut-off would wait: once for all plans that have them. */
+static void share_detectors(const struct gate *g, struct plan *p)
+{
+	for (size_t i = 0; i < g->vendors_len; i++) {
+		const struct plan_part *with = g->vendors[i]->plan;	/* this thread changes them */
+		if (with && with->plan && plan_arm_like(p, with->plan))
+			return;
+	}
+}
+
 /* A plan that is signed and can't be compiled closes its vendor; a restriction without a `restricted` block rejects. */
-static int compile(struct plan_part *p, struct err *err)
+static int compile(const struct gate *g, struct plan_part *p, struct err *err)
 {
 	p->closed = closed_by(&p->file);
 	if (p->closed != PASSES)
 		return 0;
 	if (plan_compile(p->file.contract, p->file.flow, &p->plan, err) == 0) {
+		share_detectors(g, p->plan);
 		if (plan_arm(p->plan, err) != 0)	/* not the detectors that were approved: closed */
 			return -1;
 		const struct plan_leaf *leaves;
@@ -191,7 +202,7 @@ static int read_plan(struct gate *g, struct vendor *v, json_t *body, struct plan
 		return err_set(err, ERR_CORRUPT, "the plan has another serial than announced");
 	if (v->plan && p->file.serial < v->plan->file.serial)
 		return err_set(err, ERR_CONFLICT, "the plan is older than the one in force");
-	if (compile(p, err) != 0)
+	if (compile(g, p, err) != 0)
 		return -1;
 	if (p->plan)
 		make_masks(g, v, p);

@@ -154,10 +154,17 @@ static int read_request(struct keeper *k, struct job *j, struct err *err)
 
 static void on_time(uv_timer_t *t);
 
+/* The gate compiles a contract's own detectors before it confirms: 1 ms each here, and as much again for a busy machine. */
+static uint32_t wait_ms(const struct job *j, enum state s)
+{
+	bool compiles = s == CONFIRM && j->has_then && j->then.contract;
+	return waits[s].ms + (compiles ? 2 * (uint32_t)j->then.contract->own_len : 0);
+}
+
 static void enter(struct keeper *k, struct job *j, enum state s)
 {
 	j->state = s;
-	uv_timer_start(&k->job_timer, on_time, waits[s].ms, 0);
+	uv_timer_start(&k->job_timer, on_time, wait_ms(j, s), 0);
 }
 
 static void ask(struct keeper *k, struct job *j)
@@ -476,8 +483,8 @@ static void on_time(uv_timer_t *t)
 		return;
 	if (j->state == CONFIRM) {
 		bool gate = j->unconfirmed & 1U << ROLE_GATE, courier = j->unconfirmed & 1U << ROLE_COURIER;
-		err_set(&err, ERR_AGAIN, "plan %" PRIu64 " of %s is signed, but %s did not confirm it within 1 s", j->then.serial, j->d.vendor,
-			gate && courier ? "gate and courier" : gate ? "gate" : "courier");
+		err_set(&err, ERR_AGAIN, "plan %" PRIu64 " of %s is signed, but %s did not confirm it within %u s", j->then.serial, j->d.vendor,
+			gate && courier ? "gate and courier" : gate ? "gate" : "courier", (wait_ms(j, CONFIRM) + 999) / 1000);
 		note_failure(j, &err);
 		confirmed(k, j);
 		return;
