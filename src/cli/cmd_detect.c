@@ -116,58 +116,10 @@ static void each_line(struct job *j, const struct buf *b)
 	buf_release(&line);
 }
 
-/* ---- tables (RFC 4180): the first row names the columns ------------------------------------------------------------ */
-
-enum { COLUMNS_MAX = 4096 };
-struct cell {
-	size_t at, len;	/* content, without its quotes */
-};
-
-/* One row from at; returns where the next begins. */
-static size_t read_row(const struct buf *b, size_t at, char sep, struct cell *cells, size_t *count)
-{
-	for (*count = 0; at <= b->len; at++) {
-		struct cell c = {at, 0};
-		if (at < b->len && b->data[at] == '"') {
-			for (c.at = ++at; at < b->len && (b->data[at] != '"' || b->data[at + 1] == '"'); at++)
-				at += b->data[at] == '"';
-			c.len = at - c.at;
-			at += at < b->len;
-		}
-		size_t from = at;
-		while (at < b->len && b->data[at] != (uint8_t)sep && b->data[at] != '\n')
-			at++;
-		if (c.at == from)
-			c.len = at - from - (at > from && b->data[at - 1] == '\r');
-		if (*count < COLUMNS_MAX)
-			cells[(*count)++] = c;
-		if (at >= b->len || b->data[at] == '\n')
-			return at + 1;
-	}
-	return at;
-}
-
 static void each_row(struct job *j, const struct buf *b)
 {
-	struct cell *names = xcalloc(COLUMNS_MAX, sizeof *names), *cells = xcalloc(COLUMNS_MAX, sizeof *cells);
-	size_t columns, n;
-	char sep = memchr(b->data, '\t', strcspn((char *)b->data, "\n")) ? '\t' : ',';
 	begin_record(j, (char *)b->data, b->len);
-	if (sep == ',' && !memchr(b->data, ',', strcspn((char *)b->data, "\n")) && memchr(b->data, ';', strcspn((char *)b->data, "\n")))
-		sep = ';';
-	size_t at = read_row(b, 0, sep, names, &columns);
-	for (size_t i = 0; i < columns; i++)
-		detect_record_value(&j->scan, "", 0, (char *)b->data, names[i].at, names[i].len, j->types, each_hit, j);
-	while (at < b->len) {
-		at = read_row(b, at, sep, cells, &n);
-		for (size_t i = 0; i < n; i++) {
-			const struct cell none = {0}, *name = i < columns ? &names[i] : &none;
-			detect_record_value(&j->scan, (char *)b->data + name->at, name->len, (char *)b->data, cells[i].at, cells[i].len, j->types,
-					    each_hit, j);
-		}
-	}
-	free(names);
-	free(cells);
+	detect_record_table(&j->scan, (char *)b->data, b->len, j->types, each_hit, j);
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */

@@ -208,6 +208,13 @@ static inline bool long_run(uint64_t x)
 	return twelve(x) || x >> 63;
 }
 
+/* Text in base64 has letters of both cases; one line of many may have no small ones. */
+static bool maybe_base64(const struct scan *s, size_t start, size_t end, bool upper, bool small)
+{
+	const uint8_t next = at(s, end);
+	return s->depth < DEPTH_MAX && upper && (small || ((end - start) % 4 == 0 && (next == '\n' || next == '\r' || next == '\\')));
+}
+
 /* The runs of a text of one block. */
 static void walk_base64_short(struct scan *s, const struct marks *m)
 {
@@ -226,7 +233,7 @@ static void walk_base64_short(struct scan *s, const struct marks *m)
 			if (token_matters(s, s->lo + at, word))
 				find_token(s, s->lo + at, word);
 		}
-		if ((m->upper & run) && (m->lower & run) && s->depth < DEPTH_MAX)
+		if (maybe_base64(s, s->lo + from, s->lo + from + len, m->upper & run, m->lower & run))
 			scan_base64(s, s->lo + from, s->lo + from + len);
 		starts &= ~run;
 	}
@@ -245,8 +252,8 @@ static void walk_tokens(struct scan *s, size_t start, size_t end)
 }
 
 /*
- * Runs of 12 base64 characters and more with letters of both cases; text in base64 always has both.  A run that the
- * window cuts is followed to its end here, and the next window passes over it.
+ * Runs of 12 base64 characters and more.  A run that the window cuts is followed to its end here, and the next window
+ * passes over it.
  */
 static void walk_base64(struct scan *s, size_t base, const struct marks *m, size_t blocks, size_t *until)
 {
@@ -286,7 +293,7 @@ static void walk_base64(struct scan *s, size_t base, const struct marks *m, size
 				}
 			if (p - start >= B64_RUN && start >= *until) {
 				walk_tokens(s, start, p);
-				if (upper && small && s->depth < DEPTH_MAX)
+				if (maybe_base64(s, start, p, upper, small))
 					scan_base64(s, start, p);
 			}
 			if (p > *until)

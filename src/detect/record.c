@@ -131,7 +131,7 @@ static void walk_scalar(struct walk *w, const char *raw, size_t n, bool with_key
 {
 	struct buf *b = &w->r->text;
 	buf_reset(b);
-	if (with_key)
+	if (with_key && w->key_len)
 		add_name(b, (const char *)w->r->keys.data + w->key_at, w->key_len);
 	size_t head = b->len;
 	must(buf_reserve(b, n + JSON_PAD));

@@ -44,4 +44,7 @@ bool detect_record_scan(struct detect_record *r, const char *text, size_t n, uin
 void detect_record_value(struct detect_record *r, const char *name, size_t name_len, const char *text, size_t at, size_t n, uint64_t types,
 			 detect_record_fn *each, void *arg);
 
+/* The cells of a table (RFC 4180; tabs and semicolons, too) in order; its first row names the columns.  64 zero bytes follow the text. */
+void detect_record_table(struct detect_record *r, const char *text, size_t n, uint64_t types, detect_record_fn *each, void *arg);
+
 #endif

@@ -92,8 +92,63 @@ static void deep(void **state)
 	free(p);
 }
 
+static void tables(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"a,mail\r\n1,x@y.de\r\n", "/mail=email<x@y.de>"}, {"a\tmail\n1\tx@y.de", "/mail=email<x@y.de>"}, {"a;mail\n1;x@y.de\n", "/mail=email<x@y.de>"},
+		{"x@y.de,b\n1,2", "=email<x@y.de>"}, {"a,b\n\"x@y.de, \"\"q\"\"\",a@b.cd", "/a=email<x@y.de> /b=email<a@b.cd>"}, {"a\n\"x@y.de", "/a=email<x@y.de>"},
+		{"a\n\"\"x@y.de", "/a=email<x@y.de>"}, {"a\n\"1\"x@y.de", "/a=email<x@y.de>"},
+		{"phone,n\n15552345678,15552345678\n", "/phone=phone<15552345678>"}, {"a\n1,2,x@y.de", "=email<x@y.de>"}, {"", ""}, {"\"", ""}, {"\n\n\n", ""},
+	};
+	struct detect_record r;
+	detect_record_init(&r);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		size_t n = strlen(rows[i].text);
+		char *text = xcalloc(n + 64, 1);
+		memcpy(text, rows[i].text, n);
+		struct seen s = {.text = text};
+		buf_init(&s.out, 0);
+		detect_record_table(&r, text, n, DETECT_ALL, note, &s);
+		if (strcmp(s.out.len ? (char *)s.out.data : "", rows[i].want) != 0)
+			fail_msg("row %zu: %.*s", i, (int)s.out.len, s.out.len ? (char *)s.out.data : "");
+		buf_release(&s.out);
+		free(text);
+	}
+	detect_record_release(&r);
+}
+
+/* A table wider than its names: every cell is looked at. */
+static void wide_table(void **state)
+{
+	(void)state;
+	enum { COLUMNS = 5000 };
+	struct detect_record r;
+	struct seen s = {0};
+	struct buf b;
+	buf_init(&b, 0);
+	buf_init(&s.out, 0);
+	for (int i = 0; i < COLUMNS; i++)
+		buf_adds(&b, i ? ",a" : "a");
+	buf_adds(&b, "\n");
+	for (int i = 0; i < COLUMNS; i++)
+		buf_adds(&b, ",");
+	buf_adds(&b, "x@y.de");
+	must(buf_reserve(&b, 64));
+	memset(b.data + b.len, 0, 64);
+	s.text = (char *)b.data;
+	detect_record_init(&r);
+	detect_record_table(&r, (char *)b.data, b.len, DETECT_ALL, note, &s);
+	assert_string_equal((char *)s.out.data, "=email<x@y.de>");
+	detect_record_release(&r);
+	buf_release(&s.out);
+	buf_release(&b);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(places), cmocka_unit_test(deep)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(places), cmocka_unit_test(deep), cmocka_unit_test(tables), cmocka_unit_test(wide_table)};
 	return cmocka_run_group_tests_name("detect_record", tests, NULL, NULL);
 }
