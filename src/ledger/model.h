@@ -61,6 +61,7 @@ struct play {
 	int done;		/* operations */
 	uint64_t random;	/* what the next one is made of */
 	uint64_t restarts;
+	bool again;		/* the next may have been done already, wholly or in part, by somebody who was killed */
 	const struct leaf_info (*leaves)[SERIALS];
 	int mail;		/* the path of what is recorded */
 	uint8_t masks[VENDORS][SERIALS][MASKS][8];

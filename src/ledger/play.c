@@ -177,6 +177,18 @@ static void some_restriction(struct play *p)
 }
 
 /* What the ledger says of the erasure is what the model says, and it does as it says. */
+static bool is_erased_by(const struct rig *r, uint32_t number)
+{
+	uint8_t id[16] = {0};
+	for (int i = 0; i < 4; i++)	/* as its text has it */
+		id[15 - i] = (uint8_t)(number >> 8 * i);
+	for (size_t i = 0; i < r->l->parts_n; i++)
+		for (size_t k = 0; k < r->l->parts[i]->erased_n; k++)
+			if (memcmp(r->l->parts[i]->erased[k].id, id, sizeof id) == 0)
+				return true;
+	return false;
+}
+
 static void erase_in_the_ledger(struct play *p, uint32_t who, bool force, bool finish, int expected, const bool *held, const bool *unattested)
 {
 	json_t *answer, *v;
@@ -222,7 +234,9 @@ static void some_erasure(struct play *p)
 		model_erase(p->m, who, p->today);
 		(void)model_part(p->m, p->today);
 	}
-	if (p->r)
+	if (p->r && p->again)
+		catch_up(p->r);
+	if (p->r && !(p->again && is_erased_by(p->r, p->records)))
 		erase_in_the_ledger(p, who, force, finish, expected, held, unattested);
 	if (finish || expected)
 		return;
