@@ -286,6 +286,13 @@ static void phrases(void **state)
 		{"0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", NULL},
 	};
 	CHECK(rows, 0);
+	static const struct row numbers_of[] = {
+		{"Telefonnummer: 030 1234567", "Telefonnummer: [PHONE]"}, {"t\xc3\xa9l\xc3\xa9phone 01 23 45 67 89", "t\xc3\xa9l\xc3\xa9phone [PHONE]"},
+		{"numer telefonu 22 123 45 67", "numer telefonu [PHONE]"}, {"telefoonnummer 020-1234567", "telefoonnummer [PHONE]"},
+		{"Cellulare: 333 1234567", "Cellulare: [PHONE]"}, {"celular 11 91234-5678", "celular [PHONE]"}, {"movil 612345678", "movil [PHONE]"},
+		{"Rufnummer 030/1234567", "Rufnummer [PHONE]"}, {"mobiel 0612345678", "mobiel [PHONE]"}, {"Auftragsnummer 0612345678", NULL},
+	};
+	CHECK(numbers_of, 0);
 }
 
 static void percent_forms(void **state)

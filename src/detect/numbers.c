@@ -214,8 +214,11 @@ static bool phone_nanp(struct scan *s, size_t p)
 static bool phone_named(struct scan *s, size_t p)
 {
 	static const struct finding f = {DETECT_PHONE, DETECT_WEAK, 60, "7 to 15 digits behind a word for telephone", NULL};
-	static const char *const words[] = {"phone", "phonenumber", "telephone", "tel", "telefon", "telefono", "telefone",
-					    "mobile", "mobil", "cell", "cellphone", "handy", "fax", "whatsapp", "sms", NULL};
+	/* English, German, French, Italian, Spanish, Polish, Romanian, Dutch, Hungarian, Portuguese, Czech, Swedish: by their ASCII part */
+	static const char *const words[] = {"phone", "phonenumber", "telephone", "tel", "telefon", "telefono", "telefone", "telefoon", "telefoonnummer",
+					    "telefonnummer", "telefonszam", "telefonu", "rufnummer", "handynummer", "mobilnummer", "mobiltelefon",
+					    "mobile", "mobil", "mobiel", "mobilni", "movil", "celular", "cellulare", "komorka", "cell", "cellphone",
+					    "handy", "fax", "whatsapp", "sms", NULL};
 	struct digits g;
 	if (!s->letters)
 		return false;
