@@ -339,7 +339,7 @@ static bool strike_day(void *arg, uint64_t index, struct span entry)
 		if (memcmp(root, x->d.root, sizeof root) == 0) {
 			*x = s->v[--s->n];
 		} else {
-			x->number = number(j, "number");
+			x->number = number(j, json_object_get(j, "number") ? "number" : "days");	/* of before days had numbers */
 			s->found++;
 		}
 		break;

@@ -268,6 +268,35 @@ static void the_dictionary_is_in_the_log(void **state)
 	expect_leaf(p, notary_size(p->n) - 1, "{\"weir\":\"state\",\"at\":2000,\"days\":2,\"people\":2,", end);
 }
 
+static void note_root(void *arg, const struct ledger_day *d)
+{
+	hex_encode(d->root, 32, arg);
+}
+
+/* A leaf as it was before days had numbers: an erasure doesn't make it two days. */
+static void days_that_were_logged_without_a_number(void **state)
+{
+	struct place *p = *state;
+	struct err err;
+	char root[65] = "", text[400];
+	uint64_t index;
+	record(p, 1, DAY);
+	record(p, 2, DAY);
+	assert_int_equal(ledger_close_days(p->l, 2, &err), 1);
+	ledger_days(p->l, note_root, root);
+	int n = snprintf(text, sizeof text, "{\"weir\":\"day\",\"at\":1,\"day\":\"1970-01-02\",\"generation\":1,\"days\":1,\"people\":0,\"bytes\":9,\"root\":\"%s\",\"sha256\":\"%s\"}",
+			 root, root);
+	assert_int_equal(tlog_append(notary_log(p->n), &(struct span){text, (size_t)n}, 1, &index, &err), 0);
+	stop(p);
+	start(p);
+	assert_int_equal(days(p, &err), 0);
+	erase_one(p, "person1", "0000000000000000000000000000abcd");
+	assert_int_equal(notary_people(p->n, p->l, 1000, &err), 1);
+	assert_int_equal(days(p, &err), 2);
+	expect_leaf(p, 2, "{\"weir\":\"day\",\"at\":1000,\"day\":\"1970-01-02\",\"generation\":1,\"number\":1,\"days\":1,", "dict");
+	assert_int_equal(days(p, &err), 0);
+}
+
 static json_t *event(int seq, char fill)
 {
 	char sha[65];
@@ -346,7 +375,8 @@ static void events_out_of_form_are_refused(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-	const struct CMUnitTest tests[] = {T(frames_are_batched_once), T(every_day_file_has_its_leaf), T(the_dictionary_is_in_the_log), T(events_keep_their_place),
+	const struct CMUnitTest tests[] = {T(frames_are_batched_once), T(every_day_file_has_its_leaf), T(the_dictionary_is_in_the_log), T(days_that_were_logged_without_a_number),
+					   T(events_keep_their_place),
 					   T(a_shorter_log_is_noticed), T(events_out_of_form_are_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
