@@ -54,8 +54,8 @@ static char *take(struct shape_table *t)
 
 static void has(const char *text, const char *line)
 {
-	if (!strstr(text, line))
-		fail_msg("%s isn't in\n%s", line, text);
+	if (!text || !strstr(text, line))
+		fail_msg("%s isn't in\n%s", line, text ? text : "");
 }
 
 static void counts(void **state)
