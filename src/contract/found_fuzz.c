@@ -52,6 +52,8 @@ static void strings_are_clean(const char *at, size_t n)
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	if (!plans[0])
