@@ -12,6 +12,23 @@ def c(text):
     return '"' + "".join(ch if ch.isascii() else "".join(f"\\{b:03o}" for b in ch.encode()) for ch in text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) + '"'
 
 
+class Texts:
+    """Words in one text, each ended by a zero, and named by where they begin: pointers would have to be relocated in each process,
+    and the pages that hold them couldn't be shared.  0 is the empty word."""
+
+    def __init__(self, name):
+        self.name, self.at, self.size = name, {"": 0}, 1
+
+    def place(self, word):
+        if word not in self.at:
+            self.at[word] = self.size
+            self.size += len(word.encode()) + 1
+        return self.at[word]
+
+    def lines(self):
+        return [f"const char {self.name}[] =\n", *(f"\t{c(w)} \"\\0\"\n" for w in self.at), "\t;\n"]
+
+
 def word_hash(w):
     h = 2166136261
     for b in w.encode():

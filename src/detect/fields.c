@@ -34,7 +34,7 @@ struct path_words {
 static const struct field_word *word_of(const char *s, size_t n)
 {
 	for (unsigned at = fold_hash(s, n) & field_words_mask; field_words[at].word; at = (at + 1) & field_words_mask)
-		if (strncmp(field_words[at].word, s, n) == 0 && field_words[at].word[n] == 0)
+		if (strncmp(field_text + field_words[at].word, s, n) == 0 && field_text[field_words[at].word + n] == 0)
 			return &field_words[at];
 	return NULL;
 }
@@ -220,7 +220,7 @@ static void look_up(const struct path_words *p, unsigned from, unsigned to, unsi
 	}
 	for (unsigned at = fold_hash(name, len) & field_names_mask; field_names[at].words; at = (at + 1) & field_names_mask) {
 		const struct field_name *n = &field_names[at];
-		if (strncmp(n->words, name, len) != 0 || n->words[len] || !fits(p, n, from, to, seen))
+		if (strncmp(field_text + n->words, name, len) != 0 || field_text[n->words + len] || !fits(p, n, from, to, seen))
 			continue;
 		if (!best->row || rank(n->when) < rank(best->when))
 			*best = (struct match){&field_rows[n->row], n->when};

@@ -12,9 +12,10 @@ struct field_row {
 extern const struct field_row field_rows[];
 
 /* Open hash tables; equal names stand behind one another.  One empty place more than the mask says ends the array. */
+extern const char field_text[];
 enum { NAME_ANY, NAME_SAME, NAME_ALONE, NAME_GROUP0 };	/* NAME_GROUP0 + i: behind a word of group i */
 struct field_name {
-	const char *words;	/* "first name" */
+	uint32_t words;		/* "first name", where in field_text; 0: an empty place */
 	uint16_t row;
 	uint8_t when;
 };
@@ -24,7 +25,7 @@ extern const unsigned field_names_mask;
 enum { WORD_TAIL = 1, WORD_HEAD = 2, WORD_ROLE = 4, WORD_GROUP0 = 8 };
 enum { GROUP_PERSON = 5 };	/* the last one */
 struct field_word {
-	const char *word;
+	uint32_t word;		/* in field_text */
 	uint16_t bits;
 };
 extern const struct field_word field_words[];

@@ -31,7 +31,7 @@ struct token {
 static uint8_t look_up(const struct name_word *table, unsigned mask, const char *s, size_t n)
 {
 	for (unsigned at = fold_hash(s, n) & mask; table[at].word; at = (at + 1) & mask)
-		if (strncmp(table[at].word, s, n) == 0 && table[at].word[n] == 0)
+		if (strncmp(name_text + table[at].word, s, n) == 0 && name_text[table[at].word + n] == 0)
 			return table[at].bits;
 	return 0;
 }

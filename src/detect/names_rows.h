@@ -10,9 +10,10 @@ enum name_kind { NAME_INTRO, NAME_PERHAPS, NAME_TITLE, NAME_GREETING, NAME_CLOSI
 
 /* Open hash tables, by fold_hash; one empty place more than the mask says ends the array. */
 struct name_word {
-	const char *word;
+	uint32_t word;	/* where in name_text; 0: an empty place */
 	uint8_t bits;
 };
+extern const char name_text[];
 extern const struct name_word name_words[], name_phrases[];
 extern const unsigned name_words_mask, name_phrases_mask;
 
