@@ -1,11 +1,15 @@
 /*
  * What the ledger costs: folding, starting, asking.
- *   build-bench/ledger_bench [SUBJECTS [DAYS]]      {1000000 30}
- * Written to $TMPDIR or /tmp, and removed: 100 million subjects and 30 days take 8 GB there.
+ *   build-bench/ledger_bench [SUBJECTS [DAYS [FOLDER]]]      {1000000 30}
+ *   build-bench/ledger_bench rows FOLDER VENDOR              its exposures: a line each, day, set, subject
+ *   build-bench/ledger_bench codes FOLDER                    who was ever seen where: a line each, code (as they sort), subject
+ * Written to FOLDER, an empty one that is kept, else to $TMPDIR or /tmp, and removed: 100 million subjects and 30 days take
+ * 10 GB there.
  *
  * The population is skewed: who stands at share x of all is active in a set on a day with probability c * x^-0.8, at most
  * 0.9 (Zipf with exponent 0.8).  Five vendors have four sets each: one that holds a fifth of all subjects a day, three that
- * hold a hundredth.  Ten jurisdictions.  The days are written as the ledger would close them.
+ * hold a hundredth.  Ten jurisdictions.  The days are written as the ledger would close them; everything of a day arrives on it, so
+ * that a question `since` a day goes back by one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -260,6 +264,19 @@ static uint64_t fill_part(struct part *p, struct combos *c, uint32_t subjects)
 	return n;
 }
 
+static void note_arrivals(struct part *p, struct combos *c)
+{
+	for (int v = 0; v < VENDORS; v++) {
+		char name[16];
+		struct record r = {.what = RECORD_ARRIVED, .at = p->day * 86400 + 86399, .who = combos_text(c, "courier", 7), .why = combos_text(c, "", 0)};
+		snprintf(name, sizeof name, "vendor%d", v);
+		r.vendor = combos_text(c, name, strlen(name));
+		put_u64(r.id, (uint64_t)p->day);
+		put_u64(r.id + 8, (uint64_t)v);
+		part_record(p, &r);
+	}
+}
+
 static void write_bytes(int dir, const char *name, const uint8_t *p, size_t n, uint64_t at)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -298,6 +315,7 @@ static void make_history(int dir, uint32_t subjects, uint32_t days)
 		struct buf b;
 		char name[11];
 		exposures += fill_part(&p, &c, subjects);
+		note_arrivals(&p, &c);
 		buf_init(&b, 0);
 		int64_t t = now_ns();
 		day_write(&p, NULL, &b);
@@ -425,15 +443,108 @@ static void bench_history(struct ledger_place *place, struct pseudo *p, uint32_t
 	ledger_close(&l);
 }
 
+/* ---- the same as rows ------------------------------------------------------------------------------------------------------ */
+
+static void print_numbers(const uint32_t *v, size_t n)
+{
+	char line[40];
+	size_t at = sizeof line;
+	for (size_t i = n; i-- > 0;) {
+		line[--at] = i == n - 1 ? '\n' : '\t';
+		uint32_t x = v[i];
+		do
+			line[--at] = (char)('0' + x % 10);
+		while (x /= 10);
+	}
+	fwrite(line + at, 1, sizeof line - at, stdout);
+}
+
+static void print_set(const struct bits *b, const uint32_t *before, size_t n)
+{
+	uint32_t v[3] = {before[0], n > 1 ? before[1] : 0};
+	for (uint64_t id = 0; (id = bits_next(b, id)) != UINT64_MAX; id++) {
+		v[n] = (uint32_t)id;
+		print_numbers(v, n + 1);
+	}
+}
+
+static void print_rows(struct ledger *l, const char *vendor)
+{
+	struct err err;
+	for (size_t i = 0; i < l->parts_n; i++) {
+		uint32_t set = 0;
+		for (uint32_t k = 0; k < l->parts[i]->sets_n; k++) {
+			const struct set *s = &l->parts[i]->sets[k];
+			struct bits b = {0};
+			if (s->combo->kind != COMBO_EXPOSURE || strcmp(s->combo->name, vendor) != 0)
+				continue;
+			must(ledger_use_set(l, l->parts[i], s, &err) == 0);
+			set_add_to(s, &b);
+			print_set(&b, (const uint32_t[]){(uint32_t)(l->parts[i]->day - DAY0), set++}, 2);	/* sets are in order of their fields: p0 first */
+			bits_release(&b);
+		}
+	}
+}
+
+static void print_codes(struct ledger *l)
+{
+	struct err err;
+	for (uint32_t i = 0, code = 0; i < l->combos.n; i++) {
+		const char *name = l->combos.v[i]->name;
+		struct bits b = {0};
+		if (l->combos.v[i]->kind != COMBO_ATTRIBUTE || strncmp(name, "jurisdiction:", 13) != 0)
+			continue;
+		must(ledger_jurisdiction(l, name + 13, &b, &err) == 0);
+		print_set(&b, &code, 1);
+		code++;
+		bits_release(&b);
+	}
+}
+
+static int rows(const char *dir, const char *vendor)
+{
+	struct ledger *l;
+	struct err err;
+	struct ledger_place place = {.io = &fio_os, .dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	must(crypt_init(&err) == 0);
+	place.plans = place.dir;
+	if (place.dir < 0 || ledger_open(&place, NULL, &l, &err) < 0) {
+		fprintf(stderr, "%s: no ledger of a bench\n", dir);
+		return 1;
+	}
+	if (vendor)
+		print_rows(l, vendor);
+	else
+		print_codes(l);
+	ledger_close(&l);
+	return 0;
+}
+
+/* argv[3], or a new one. */
+static bool folder(int argc, char **argv, char *dir, size_t n)
+{
+	bool given = argc > 3;
+	if (given)
+		snprintf(dir, n, "%s", argv[3]);
+	else
+		snprintf(dir, n, "%s/weir-ledger-bench-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	must(given ? mkdir(dir, 0700) == 0 || errno == EEXIST : mkdtemp(dir) != NULL);
+	return given;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 4 && strcmp(argv[1], "rows") == 0)
+		return rows(argv[2], argv[3]);
+	if (argc == 3 && strcmp(argv[1], "codes") == 0)
+		return rows(argv[2], NULL);
 	uint32_t subjects = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000, days = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 30;
 	char dir[256];
 	struct err err;
 	struct ledger *l;
 	static const uint8_t key[KEY_BYTES] = {1};
-	snprintf(dir, sizeof dir, "%s/weir-ledger-bench-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	must(crypt_init(&err) == 0 && mkdtemp(dir));
+	must(crypt_init(&err) == 0);
+	bool kept = folder(argc, argv, dir, sizeof dir);
 	setlinebuf(stdout);
 	struct ledger_place place = {.io = &fio_os, .dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	place.plans = place.dir;
@@ -447,6 +558,7 @@ int main(int argc, char **argv)
 	bench_history(&place, p, subjects, days);
 	pseudo_free(&p);
 	close(place.dir);
-	nftw(dir, gone, 16, FTW_DEPTH | FTW_PHYS);
+	if (!kept)
+		nftw(dir, gone, 16, FTW_DEPTH | FTW_PHYS);
 	return 0;
 }
