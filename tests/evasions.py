@@ -7,10 +7,10 @@ PLACES: name -> function of a text that gives the properties of an event; "@even
 import base64, codecs, gzip, hashlib, html, json, lzma, quopri, urllib.parse, zlib
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4iLCJyb2xlIjoiYWRtaW4ifQ.c2lnbmF0dXJlc2lnbmF0dXJl"
-VALUES = {"email": "ann.lee@example.org", "phone": "+49 30 12345678", "card": "4111 1111 1111 1111", "iban": "DE89 3704 0044 0532 0130 00", "us_ssn": "219-09-9998", "jwt": JWT}
+VALUES = {"email": "ann.lee@example.org", "phone": "+49 30 12345678", "card": "4111 1111 1111 1111", "iban": "DE89 3704 0044 0532 0130 00", "us_ssn": "219-09-9998", "jwt": JWT, "own": "KD-123455"}
 DIGITS = ("phone", "card", "us_ssn")
 OTHERS = {"email": "bob.xu@sample.net", "phone": "+1 212 555 0143", "card": "5500 0000 0000 0004", "iban": "GB82 WEST 1234 5698 7654 32", "us_ssn": "321-54-9876",
-          "jwt": "eyJhbGciOiJSUzI1NiJ9.eyJhIjoieHl6In0.QUJDREVGR0hJSktMTU5PUA"}
+          "jwt": "eyJhbGciOiJSUzI1NiJ9.eyJhIjoieHl6In0.QUJDREVGR0hJSktMTU5PUA", "own": "KD-987651"}
 NUMBERS = (*DIGITS, "iban")
 LETTERED = ("email", "iban")
 

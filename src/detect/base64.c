@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) bool pieces(struct scan *s, uint8_t
 			uint8_t keep = t[i];
 			struct detect_hit hit[4];
 			t[i] = 0;	/* what stands behind a piece is no part of it */
-			size_t k = scan_copy(t + start, len, s->types, s->depth + 1, hit, 4);
+			size_t k = scan_copy(s, t + start, len, hit, 4);
 			t[i] = keep;
 			for (size_t j = 0; j < k; j++)
 				if (!any || hit[j].score > best->score) {
@@ -142,7 +142,7 @@ static bool packed(struct scan *s, size_t start, size_t end, const uint8_t *head
 		opened = inflate_body(kind, in.data, in.len, EXPANDED, &out, &err) == 0;
 	}
 	if (opened)
-		any = out.len && scan_copy(out.data, out.len, s->types, s->depth + 1, best, 1);
+		any = out.len && scan_copy(s, out.data, out.len, best, 1);
 	else if (kind != INFLATE_DEFLATE && wanted(s, DETECT_PACKED))
 		*best = closed, any = true;
 	buf_release(&in);
@@ -164,7 +164,7 @@ static void scan_word(struct scan *s, size_t start, size_t end, uint8_t *t, size
 {
 	struct detect_hit hit;
 	memset(t + n, 0, PAD);
-	if (!text_in(t, n) || !scan_copy(t, n, s->types, s->depth + 1, &hit, 1))
+	if (!text_in(t, n) || !scan_copy(s, t, n, &hit, 1))
 		return;
 	const struct finding f = {hit.type, (enum detect_tier)hit.tier, hit.score, hit.why, hit.kind};
 	hit_add(s, start, end, &f, hit.via | DETECT_VIA_HEX);

@@ -8,11 +8,19 @@
 
 #include "detect/detect.h"
 
+struct detect_rules;
+struct detect_room;
+struct own {
+	const struct detect_rules *rules;
+	struct detect_room *room;
+};
+
 struct scan {
 	const uint8_t *t;
 	size_t lo, hi;		/* the region */
 	size_t n;		/* length of the whole text; where an overflowing last hit ends */
 	uint64_t types;
+	const struct own *own;	/* a user's rules, or NULL */
 	unsigned depth;		/* decodings above this text */
 	struct detect_hit *hits;
 	size_t count, max;
@@ -133,7 +141,11 @@ void scan_base64(struct scan *s, size_t start, size_t end);
 void scan_hex(struct scan *s, size_t start, size_t end);
 void scan_base32(struct scan *s, size_t start, size_t end);
 
-/* detect.c: for copies made by decode.c; 64 readable bytes behind t. */
-size_t scan_copy(const uint8_t *t, size_t n, uint64_t types, unsigned depth, struct detect_hit *hits, size_t max);
+/* detect.c: looks for the same in a text that was decoded from its own; 64 readable bytes behind t. */
+size_t scan_copy(const struct scan *of, const uint8_t *t, size_t n, struct detect_hit *hits, size_t max);
+/* detect_scan with a user's rules. */
+size_t scan_with(const struct own *own, const char *text, size_t n, uint64_t types, struct detect_hit *hits, size_t max);
+/* rules.c: s->own in the region. */
+void find_own(struct scan *s);
 
 #endif

@@ -459,7 +459,7 @@ static void add_copied(struct scan *s, const struct copy *c, size_t base, size_t
 static void scan_filled(struct scan *s, const struct copy *c, size_t base, size_t len)
 {
 	struct detect_hit sub[SUB_HITS];
-	size_t n = scan_copy(c->text, c->n, s->types, s->depth + 1, sub, SUB_HITS);
+	size_t n = scan_copy(s, c->text, c->n, sub, SUB_HITS);
 	for (size_t i = 0; i < n; i++)
 		add_copied(s, c, base, len, &sub[i]);
 }

@@ -367,6 +367,8 @@ static void scan_region(struct scan *s, size_t lo, size_t hi)
 	struct marks m[BLOCKS];
 	size_t base64_until = lo;
 	start_region(s, lo, hi);
+	if (s->own)
+		find_own(s);
 	for (size_t w = lo; w < hi; w += WINDOW) {
 		size_t n = hi - w < WINDOW ? hi - w : WINDOW, blocks = (n + 63) / 64;
 		struct summary r;
@@ -420,17 +422,29 @@ static void settle(struct scan *s)
 	s->greedy = false;
 }
 
-size_t scan_copy(const uint8_t *t, size_t n, uint64_t types, unsigned depth, struct detect_hit *hits, size_t max)
+static size_t scan_all(struct scan *s)
 {
-	struct scan s = {.t = t, .n = n, .types = types, .depth = depth, .hits = hits, .max = max};
-	scan_region(&s, 0, n);
-	if (wanted(&s, DETECT_NAME) && !depth) {
-		start_region(&s, 0, n);
-		find_names(&s);
+	scan_region(s, 0, s->n);
+	if (wanted(s, DETECT_NAME) && !s->depth) {
+		start_region(s, 0, s->n);
+		find_names(s);
 	}
-	if (s.count)
-		settle(&s);
-	return s.count;
+	if (s->count)
+		settle(s);
+	return s->count;
+}
+
+size_t scan_copy(const struct scan *of, const uint8_t *t, size_t n, struct detect_hit *hits, size_t max)
+{
+	struct scan s = {.t = t, .n = n, .types = of->types, .own = of->own, .depth = of->depth + 1, .hits = hits, .max = max};
+	return scan_all(&s);
+}
+
+size_t scan_with(const struct own *own, const char *text, size_t n, uint64_t types, struct detect_hit *hits, size_t max)
+{
+	must(max > 0 && n < UINT32_MAX);
+	struct scan s = {.t = (const uint8_t *)text, .n = n, .types = types, .own = own, .hits = hits, .max = max};
+	return n ? scan_all(&s) : 0;
 }
 
 /* Most strings are short and hold nothing: they leave here after one look at their marks. */
@@ -456,7 +470,8 @@ size_t detect_scan(const char *text, size_t n, uint64_t types, struct detect_hit
 		return 0;
 	if (n <= 64 && !(types & DETECT_BIT(DETECT_NAME)))
 		return scan_short((const uint8_t *)text, n, types, hits, max);
-	return scan_copy((const uint8_t *)text, n, types, 0, hits, max);
+	struct scan s = {.t = (const uint8_t *)text, .n = n, .types = types, .hits = hits, .max = max};
+	return scan_all(&s);
 }
 
 bool detect_maybe(const char *text, size_t n)

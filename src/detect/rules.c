@@ -459,11 +459,6 @@ void detect_room_free(struct detect_room **room)
 	*room = NULL;
 }
 
-struct walk {
-	const struct detect_rules *rules;
-	struct scan s;
-};
-
 enum { DIGITS_MAX = 64 };
 
 static bool check_fits(const struct rule *rule, const uint8_t *t, size_t n)
@@ -484,16 +479,24 @@ static bool check_fits(const struct rule *rule, const uint8_t *t, size_t n)
 
 static int matched(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
 {
-	struct walk *w = arg;
-	const struct rule *rule = &w->rules->v[id];
+	struct scan *s = arg;
+	const struct rule *rule = &s->own->rules->v[id];
+	const size_t start = s->lo + from;
 	(void)flags;
-	if (from >= to || !check_fits(rule, w->s.t + from, to - from))
+	if (from >= to || !check_fits(rule, s->t + start, to - from))
 		return 0;
-	if (rule->words_len && !near_word(&w->s, from, NEAR, rule->words))
+	if (rule->words_len && !near_word(s, start, NEAR, rule->words))
 		return 0;
 	const struct finding f = {DETECT_CUSTOM, rule->words_len ? DETECT_WEAK : DETECT_STRONG, 80, "a detector of your own", &rule->kind};
-	hit_add(&w->s, from, to, &f, 0);
-	return w->s.full;	/* the last hit reaches to the end: no need to go on */
+	hit_add(s, start, s->lo + to, &f, 0);
+	return 0;	/* full or not: a match that ends later may begin before the last hit */
+}
+
+/* To ^, $ and \b the region is all there is, where it is a gap between hits, too: rather a hit too many. */
+void find_own(struct scan *s)
+{
+	if (s->hi > s->lo)
+		must(hs.scan(s->own->rules->db, (const char *)s->t + s->lo, (unsigned)(s->hi - s->lo), 0, s->own->room->scratch, matched, s) == HS_SUCCESS);
 }
 
 static int any_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
@@ -512,12 +515,6 @@ bool detect_rules_maybe(const struct detect_rules *r, struct detect_room *room, 
 size_t detect_scan_with(const struct detect_rules *r, struct detect_room *room, const char *text, size_t n, uint64_t types,
 			struct detect_hit *hits, size_t max)
 {
-	struct walk w = {.rules = r};
-	size_t count = types & DETECT_ALL & ~DETECT_BIT(DETECT_CUSTOM) ? detect_scan(text, n, types, hits, max) : 0;
-	if (!(types & DETECT_BIT(DETECT_CUSTOM)) || n == 0)
-		return count;
-	w.s = (struct scan){.t = (const uint8_t *)text, .hi = n, .n = n, .types = types, .hits = hits, .count = count, .max = max};
-	hs_error_t e = hs.scan(r->db, text, (unsigned)n, 0, room->scratch, matched, &w);
-	must(e == HS_SUCCESS || e == HS_SCAN_TERMINATED);
-	return w.s.count;
+	const struct own own = {r, room};
+	return types & DETECT_BIT(DETECT_CUSTOM) ? scan_with(&own, text, n, types, hits, max) : detect_scan(text, n, types, hits, max);
 }

@@ -54,8 +54,9 @@ void detect_room_fit(struct detect_room **room, const struct detect_rules *r);
 bool detect_rules_maybe(const struct detect_rules *r, struct detect_room *room, const char *text, size_t n);
 
 /*
- * detect_scan, and the rules besides: their hits have type DETECT_CUSTOM and the rule's name.  Rules look at the text as it
- * is, not decoded.  kind and why live as long as the rules.
+ * detect_scan, and the rules besides: their hits have type DETECT_CUSTOM and the rule's name.  Rules look at all that the
+ * kinds of Weir's own look at: what is decoded, within the same bounds, and what is left between hits.  kind and why live as
+ * long as the rules.
  */
 size_t detect_scan_with(const struct detect_rules *r, struct detect_room *room, const char *text, size_t n, uint64_t types,
 			struct detect_hit *hits, size_t max);

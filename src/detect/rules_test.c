@@ -55,6 +55,62 @@ static void own_rules_find(void **state)
 	buf_release(&said);
 }
 
+/* What Weir's own kinds would see, own ones see, too; and what a hit leaves beside it is looked at again. */
+static void hidden_forms(void **state)
+{
+	static const struct {
+		const char *text, *hit;	/* NULL: none */
+		unsigned via;
+	} rows[] = {
+		{"a KD%2D123455 b", "KD%2D123455", DETECT_VIA_PERCENT}, {"a KD\\u002d123455 b", "KD\\u002d123455", DETECT_VIA_ESCAPE},
+		{"a KD&#45;123455 b", "KD&#45;123455", DETECT_VIA_ESCAPE}, {"a KD-12\u200b3455 b", "KD-12\u200b3455", DETECT_VIA_LOOKALIKE},
+		{"a S0QtMTIzNDU1 b", "S0QtMTIzNDU1", DETECT_VIA_BASE64}, {"a 4b442d313233343535 b", "4b442d313233343535", DETECT_VIA_HEX},
+		{"a UzBRdE1USXpORFUx b", "UzBRdE1USXpORFUx", DETECT_VIA_BASE64},
+		{"a KD%2D123456 b", NULL, 0}, {"a S0QtMTIzNDU2 b", NULL, 0},
+	};
+	struct buf said;
+	struct detect_rules *r = read_text(HEAD KD BADGE, &said);
+	struct detect_room *room = detect_room_new(r);
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct detect_hit hits[4];
+		char text[128 + 64] = {0};
+		size_t len = strlen(rows[i].text);
+		memcpy(text, rows[i].text, len);
+		size_t n = detect_scan_with(r, room, text, len, DETECT_BIT(DETECT_CUSTOM), hits, 4);
+		const char *at = rows[i].hit ? strstr(text, rows[i].hit) : NULL;
+		bool same = rows[i].hit ? n == 1 && hits[0].start == (size_t)(at - text) && hits[0].end - hits[0].start == strlen(rows[i].hit) &&
+						  hits[0].via & rows[i].via && strcmp(hits[0].kind->name, "customer_no") == 0
+					: n == 0;
+		if (!same)
+			fail_msg("%s: %zu hits", text, n);
+	}
+	detect_room_free(&room);
+	detect_rules_free(&r);
+	buf_release(&said);
+}
+
+/* 5S-12345 is no seat; once what stands before it is taken out, it is one, and would be found in what is left. */
+static void gaps_are_looked_at_again(void **state)
+{
+	static const char said_so[] = "a KD-123455S-12345 b", innocent[] = "a KD-123456S-12345 b";
+	struct detect_hit hits[4];
+	struct buf said;
+	struct detect_rules *r = read_text(HEAD KD "  - {name: seat, pattern: '\\bS-[0-9]{5}\\b', examples: [S-12345]}\n", &said);
+	struct detect_room *room = detect_room_new(r);
+	char text[sizeof said_so + 64] = {0};
+	(void)state;
+	memcpy(text, said_so, sizeof said_so);
+	assert_int_equal(detect_scan_with(r, room, text, sizeof said_so - 1, DETECT_ALL, hits, 4), 2);
+	assert_string_equal(hits[0].kind->name, "customer_no");
+	assert_string_equal(hits[1].kind->name, "seat");
+	memcpy(text, innocent, sizeof innocent);
+	assert_int_equal(detect_scan_with(r, room, text, sizeof innocent - 1, DETECT_ALL, hits, 4), 0);
+	detect_room_free(&room);
+	detect_rules_free(&r);
+	buf_release(&said);
+}
+
 static void mistakes_are_told(void **state)
 {
 	static const struct {
@@ -88,6 +144,7 @@ static void mistakes_are_told(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(own_rules_find), cmocka_unit_test(mistakes_are_told)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(own_rules_find), cmocka_unit_test(hidden_forms), cmocka_unit_test(gaps_are_looked_at_again),
+					   cmocka_unit_test(mistakes_are_told)};
 	return cmocka_run_group_tests_name("detect_rules", tests, NULL, NULL);
 }
