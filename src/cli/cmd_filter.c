@@ -76,9 +76,14 @@ static void tell(void *arg, const struct explained *e)
 	buf_addf(b, ",\"action\":\"%s\",\"outcome\":\"%s\",\"reason\":\"%s\",\"category\":", e->action, e->outcome, e->reason);
 	buf_add_json(b, e->category.at, e->category.len);
 	buf_adds(b, ",\"found\":[");
-	for (unsigned t = 0, n = 0; t < DETECT_TYPES; t++)
-		if (e->found >> t & 1)
-			buf_addf(b, "%s\"%s\"", n++ ? "," : "", detect_name((enum detect_type)t));
+	const char *sep = "";
+	for (unsigned t = 0; t < DETECT_TYPES; t++)
+		if (e->found >> t & 1 && t != DETECT_CUSTOM) {
+			buf_addf(b, "%s\"%s\"", sep, detect_name((enum detect_type)t));
+			sep = ",";
+		}
+	for (unsigned i = 0; i < e->own_len; i++, sep = ",")
+		buf_addf(b, "%s\"%s\"", sep, e->own[i]);
 	buf_addc(b, ']');
 	if (e->on_hit)
 		buf_addf(b, ",\"on_hit\":\"%s\"", e->on_hit);

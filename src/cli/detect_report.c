@@ -1,6 +1,7 @@
 #include "cli/detect_report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -165,12 +166,25 @@ static void add_uri(struct buf *b, const char *path)
 			buf_addf(b, "%%%02X", *p);
 }
 
+static void met(struct detect_report *r, const struct detect_hit *h)
+{
+	if (h->type != DETECT_CUSTOM) {
+		r->rules |= DETECT_BIT(h->type);
+		return;
+	}
+	for (size_t i = 0; i < r->own_len; i++)
+		if (r->own[i] == h->kind->name)
+			return;
+	r->own = xrealloc(r->own, (r->own_len + 1) * sizeof *r->own);
+	r->own[r->own_len++] = h->kind->name;
+}
+
 /* Columns count UTF-16 units by default; ours say that they are bytes of the file. */
 static void hit_sarif(struct detect_report *r, const struct detect_place *p, const struct detect_hit *h)
 {
 	struct buf *b = &r->out;
-	r->rules |= DETECT_BIT(h->type);
-	buf_addf(b, "%s{\"ruleId\":\"%s\",\"level\":\"%s\",\"message\":{\"text\":", r->found > 1 ? ",\n" : "", detect_name(h->type),
+	met(r, h);
+	buf_addf(b, "%s{\"ruleId\":\"%s\",\"level\":\"%s\",\"message\":{\"text\":", r->found > 1 ? ",\n" : "", detect_hit_name(h),
 		 h->tier == DETECT_STRONG ? "error" : "warning");
 	struct buf say;
 	buf_init(&say, 0);
@@ -197,7 +211,12 @@ static void end_sarif(struct detect_report *r)
 			buf_addf(b, "%s{\"id\":\"%s\"}", sep, detect_name((enum detect_type)t));
 			sep = ",";
 		}
+	for (size_t i = 0; i < r->own_len; i++, sep = ",")
+		buf_addf(b, "%s{\"id\":\"%s\"}", sep, r->own[i]);
 	buf_adds(b, "]}}}]}\n");
+	free(r->own);
+	r->own = NULL;
+	r->own_len = 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------- */

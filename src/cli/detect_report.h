@@ -15,6 +15,8 @@ struct detect_report {
 	struct buf out;
 	char last_file[256];	/* FORM_PRETTY: whose heading was printed */
 	uint64_t rules;		/* FORM_SARIF: types met */
+	const char **own;	/* and names of own detectors, which outlive the report */
+	size_t own_len;
 };
 
 /* One hit; start and end count from the line's first byte. */

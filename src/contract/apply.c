@@ -107,7 +107,7 @@ static bool refused(struct walk *w, const struct node *n, uint32_t off, uint32_t
 {
 	if (!json_skip(w->s, off, depth, end))
 		return false;
-	w->found = 0;
+	found_none(w);
 	if (w->explaining)
 		explain_result(w, n->act, n->act && n->act->action == ACT_DROP ? R_RULE : !n->act && !n->kept ? R_RULE : R_TYPE);
 	return true;
@@ -359,7 +359,7 @@ static bool field_name(struct walk *w, const struct node *n, uint32_t off, uint3
 		put(w->b, v.at - 1, v.len + 2);
 		leaf_left(w, n->act->leaf);
 	}
-	w->found = 0;
+	found_none(w);
 	if (w->explaining)
 		explain_result(w, n->act, *kept ? R_KEPT : R_RULE);
 	return true;
@@ -410,7 +410,7 @@ static bool visit_flag(struct walk *w, const struct node *n, uint32_t off, uint3
 	buf_add(w->b, "\"\"", 2);
 	leaf_left(w, n->act->leaf);
 	*kept = true;
-	w->found = 0;
+	found_none(w);
 	if (w->explaining)
 		explain_result(w, n->act, *end - off == 2 ? R_KEPT : R_CHANGED);
 	return true;
@@ -606,7 +606,7 @@ static int refused_by_contract(const struct walk *w, struct err *err)
 {
 	const int leaf = w->stopped_by->leaf;
 	const struct span path = leaf >= 0 ? w->plan->leaves[leaf].path : (struct span)SPAN("a place of the protocol");
-	return err_at(err, ERR_DENIED, w->s->fail_at, "%s in %.*s: the contract refuses the request", detect_name(w->stop_type), (int)path.len, path.at);
+	return err_at(err, ERR_DENIED, w->s->fail_at, "%s in %.*s: the contract refuses the request", w->stop_name, (int)path.len, path.at);
 }
 
 /* ---- a request ------------------------------------------------------------------------------------------------------- */
@@ -623,7 +623,7 @@ int plan_apply(const struct plan *p, struct apply_env *env, enum object_kind kin
 	if (json[n] != 0)
 		return err_set(err, ERR_BUG, "no zero byte behind the text");
 	if (p->own)
-		detect_room_fit(&sc->room, p->own);
+		apply_out_own(out, p->own);
 	else if (p->own_len && env->detect)
 		return err_set(err, ERR_BUG, "the contract's own detectors aren't ready");
 	scratch_fit(sc, p->nodes);

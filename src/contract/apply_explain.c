@@ -17,14 +17,21 @@ static bool plain_key(struct span s)
 	return true;
 }
 
+/* A name of a member that an own detector finds something in. */
+static bool own_key(struct walk *w, struct span text)
+{
+	return w->plan->own && !text_clean(w, text, DETECT_BIT(DETECT_CUSTOM));
+}
+
 void explain_push_key(struct walk *w, struct span raw, bool escaped)
 {
 	struct buf *b = &w->sc->path;
 	struct value v = {.type = '"', .escaped = escaped, .at = raw.at, .len = (uint32_t)raw.len};
+	static const char unknown[1 + JSON_PAD] = "?";
 	struct span text;
 	if (!value_text(w, &v, false, &text))
-		text = SPAN("?");
-	if (detect_key_name(text.at, text.len)) {
+		text = (struct span){unknown, 1};
+	if (detect_key_name(text.at, text.len) || own_key(w, text)) {
 		buf_addf(b, "%s[KEY]", b->len ? "." : "");
 	} else if (plain_key(text)) {
 		if (b->len)
@@ -52,7 +59,10 @@ void explain_note(struct walk *w, const char *action, const char *outcome, const
 	}
 	const char *on_hit = found && strcmp(reason, "unnamed") != 0 ? on_hit_word(w->did) : NULL;
 	const char *path = arena_strndup(&w->out->arena, sc->path.len ? (const char *)sc->path.data : "", sc->path.len);
-	sc->notes[sc->notes_len++] = (struct note){path ? path : "", action, outcome, reason, category, found, on_hit};
+	struct note *n = &sc->notes[sc->notes_len++];
+	*n = (struct note){.path = path ? path : "", .action = action, .outcome = outcome, .reason = reason, .category = category,
+			   .found = found, .own_len = found ? w->own_len : 0, .on_hit = on_hit};
+	memcpy(n->own, w->own, sizeof n->own);
 }
 
 void explain_flush(struct walk *w)
@@ -79,8 +89,10 @@ void explain_flush(struct walk *w)
 			.reason = dropped && was_kept ? reasons[w->drop] : n->reason,
 			.category = n->category,
 			.found = n->found,
+			.own_len = n->own_len,
 			.on_hit = n->on_hit,
 		};
+		memcpy(e.own, n->own, sizeof e.own);
 		w->env->explain(w->env->explain_arg, &e);
 	}
 	w->sc->notes_len = 0;
@@ -88,15 +100,16 @@ void explain_flush(struct walk *w)
 
 static void scalar_note(struct walk *w, const struct value *v)
 {
+	static const struct act nowhere;
 	struct detect_hit hits[16];
 	struct span text = {v->at, v->len};
-	uint64_t found = 0;
+	found_none(w);
 	if (v->type != '"' || value_text(w, v, false, &text)) {
-		size_t n = detect_maybe(text.at, text.len) ? detect_scan(text.at, text.len, DETECT_ALL, hits, 16) : 0;
+		size_t n = look_for(w, &nowhere, text, DETECT_ALL, hits, 16);
 		for (size_t i = 0; i < n; i++)
-			found |= DETECT_BIT(hits[i].type);
+			found_add(w, &hits[i]);
 	}
-	explain_note(w, "drop", "dropped", "unnamed", SPAN(""), found);
+	explain_note(w, "drop", "dropped", "unnamed", SPAN(""), w->found);
 }
 
 static bool unnamed_scalar(struct walk *w, uint32_t off, uint32_t *end)

@@ -24,6 +24,8 @@ void apply_out_reset(struct apply_out *o)
 	buf_reset(&o->bytes);
 	o->n = o->links_n = 0;
 	arena_reset(&o->arena);
+	if (o->found[DETECT_CUSTOM])
+		memset(o->own_found, 0, o->own_found_len * sizeof *o->own_found);
 	memset(o->found, 0, sizeof o->found);
 }
 
@@ -32,6 +34,7 @@ void apply_out_release(struct apply_out *o)
 	struct scratch *sc = o->scratch;
 	buf_wipe(&o->bytes);
 	free(o->v);
+	free(o->own_found);
 	if (o->links)
 		crypt_wipe(o->links, o->links_cap * sizeof *o->links);
 	free(o->links);
@@ -51,6 +54,22 @@ void apply_out_release(struct apply_out *o)
 		free(sc);
 	}
 	*o = (struct apply_out){0};
+}
+
+void apply_out_own(struct apply_out *o, const struct detect_rules *rules)
+{
+	size_t n = detect_rules_count(rules);
+	detect_room_fit(&o->scratch->room, rules);
+	if (n <= o->own_found_len)
+		return;
+	o->own_found = xrealloc(o->own_found, n * sizeof *o->own_found);
+	memset(o->own_found + o->own_found_len, 0, (n - o->own_found_len) * sizeof *o->own_found);
+	o->own_found_len = n;
+}
+
+struct detect_room *apply_out_room(const struct apply_out *o)
+{
+	return o->scratch->room;
 }
 
 void scratch_fit(struct scratch *sc, uint32_t nodes)

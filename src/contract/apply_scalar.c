@@ -112,7 +112,7 @@ bool scalar_value(struct walk *w, const struct node *n, const struct value *v, b
 		*kept = true;
 		return true;
 	}
-	w->found = 0;
+	found_none(w);
 	*kept = false;
 	if (n->attribute != ATTR_NONE)
 		attribute_value(w, n->attribute, v);

@@ -350,6 +350,17 @@ int plan_arm(struct plan *p, struct err *err)
 	return p->own_len && !p->own ? -1 : 0;
 }
 
+size_t plan_own(const struct plan *p, const struct own_row **rows)
+{
+	*rows = p->own_rows;
+	return p->own_len;
+}
+
+const struct detect_rules *plan_own_rules(const struct plan *p)
+{
+	return p->own;
+}
+
 bool plan_arm_like(struct plan *p, const struct plan *armed)
 {
 	bool same = p->own_len && !p->own && armed->own && armed->own_len == p->own_len;

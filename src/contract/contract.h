@@ -70,6 +70,9 @@ void plan_free(struct plan **p);
  * (unless apply_env.detect is off).  Only who applies a plan needs this.  No-op when there are none.
  */
 int plan_arm(struct plan *p, struct err *err);
+/* The rows of a plan's own detectors; and the detectors, NULL before plan_arm and without rows.  Both live as long as the plan. */
+size_t plan_own(const struct plan *p, const struct own_row **rows);
+const struct detect_rules *plan_own_rules(const struct plan *p);
 /* The same at no cost where another plan has the same detectors ready; false: it hasn't. */
 bool plan_arm_like(struct plan *p, const struct plan *armed);
 
@@ -115,6 +118,7 @@ struct applied {
 };
 
 /* What happened to one field; for --explain.  Spans point into the input. */
+enum { EXPLAINED_OWN = 8 };
 struct explained {
 	uint32_t index;			/* of the object in the request */
 	struct span event;		/* name as kept or as raw key-safe text; empty unless it passes the detectors */
@@ -122,6 +126,8 @@ struct explained {
 	const char *action, *outcome, *reason;
 	struct span category;
 	uint64_t found;			/* DETECT_BIT bits */
+	const char *own[EXPLAINED_OWN];	/* with DETECT_CUSTOM: names of own detectors, the first of them */
+	unsigned own_len;
 	const char *on_hit;		/* what became of these: "redact", "mask", ...; NULL where nothing was found in a named place */
 };
 
@@ -168,11 +174,15 @@ struct apply_out {
 	size_t links_n, links_cap;
 	struct arena arena;
 	uint64_t found[DETECT_TYPES];	/* what the detectors redacted, for metrics */
+	uint64_t *own_found;		/* DETECT_CUSTOM by the plan's rows (plan_own) */
+	size_t own_found_len;
 	struct scratch *scratch;	/* plan_apply's own */
 };
 void apply_out_init(struct apply_out *o, size_t max_bytes);
 void apply_out_reset(struct apply_out *o);
 void apply_out_release(struct apply_out *o);
+/* Room for the own detectors of the plan that was applied last, of this thread; NULL before the first with such. */
+struct detect_room *apply_out_room(const struct apply_out *o);
 
 /*
  * Minimise every object of a request: one pass over the bytes.  json holds one object, one array of objects, or

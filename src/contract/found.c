@@ -77,17 +77,31 @@ size_t look_for(struct walk *w, const struct act *a, struct span text, uint64_t 
 	return n;
 }
 
+void found_add(struct walk *w, const struct detect_hit *h)
+{
+	w->found |= DETECT_BIT(h->type);
+	if (h->type != DETECT_CUSTOM || !w->explaining)
+		return;
+	for (unsigned i = 0; i < w->own_len; i++)
+		if (w->own[i] == h->kind->name)
+			return;
+	if (w->own_len < EXPLAINED_OWN)
+		w->own[w->own_len++] = h->kind->name;
+}
+
 void hits_note(struct walk *w, const struct act *a, const struct detect_hit *hits, size_t n, enum hit_action did)
 {
 	for (size_t i = 0; i < n; i++) {
-		w->found |= DETECT_BIT(hits[i].type);
+		found_add(w, &hits[i]);
 		w->out->found[hits[i].type]++;
+		if (hits[i].type == DETECT_CUSTOM)
+			w->out->own_found[detect_rules_index(w->plan->own, &hits[i])]++;
 	}
 	w->did = did;
 	if (did > w->stop) {
 		w->stop = did;
 		w->stopped_by = a;
-		w->stop_type = hits[0].type;
+		w->stop_name = detect_hit_name(&hits[0]);
 	}
 }
 

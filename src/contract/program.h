@@ -185,6 +185,8 @@ struct note {	/* a line of --explain, kept until the object's fate is known */
 	const char *path, *action, *outcome, *reason;
 	struct span category;
 	uint64_t found;
+	const char *own[EXPLAINED_OWN];
+	unsigned own_len;
 	const char *on_hit;
 };
 
@@ -230,10 +232,12 @@ struct walk {
 	uint32_t boxes, made;	/* containers that were kept; leaves that the gate added */
 	struct span name;	/* the event's, unescaped, in the arena or input (explain) */
 	uint64_t found;		/* by the act that runs now */
+	const char *own[EXPLAINED_OWN];	/* names of own detectors among it */
+	unsigned own_len;
 	enum hit_action did;	/* what became of it */
 	enum hit_action stop;	/* the strictest of the object's hits: HIT_DROP_EVENT, HIT_REFUSE, or less */
 	const struct act *stopped_by;
-	enum detect_type stop_type;
+	const char *stop_name;
 	unsigned subject_rank;	/* best so far; UINT_MAX: none */
 	enum id_kind subject_kind;
 	struct span subject;
@@ -289,6 +293,13 @@ void text_add(struct walk *w, const char *text, size_t n);
 size_t look_for(struct walk *w, const struct act *a, struct span text, uint64_t types, struct detect_hit *hits, size_t max);
 /* A first look with the contract's own detectors, if it has any. */
 bool own_maybe(struct walk *w, const struct act *a, const char *text, size_t n);
+/* Before an act runs: nothing found yet; then each hit. */
+static inline void found_none(struct walk *w)
+{
+	w->found = 0;
+	w->own_len = 0;
+}
+void found_add(struct walk *w, const struct detect_hit *h);
 /* Hits are counted, and what became of them; the object or request ends with it where the contract says so. */
 void hits_note(struct walk *w, const struct act *a, const struct detect_hit *hits, size_t n, enum hit_action did);
 /* A string with hits, the first of them before `cut` (its length, or where `max` cuts it): what the contract says becomes of it. */
@@ -306,6 +317,8 @@ bool number_read(struct span lexeme, double *out);
 
 /* apply_out.c: room for a plan of so many nodes. */
 void scratch_fit(struct scratch *sc, uint32_t nodes);
+/* Makes room in o for what these detectors need and count. */
+void apply_out_own(struct apply_out *o, const struct detect_rules *rules);
 
 /* apply_explain.c */
 void explain_push_key(struct walk *w, struct span raw, bool escaped);

@@ -114,7 +114,8 @@ static const char *category_of(const struct seen_field *f)
 		for (size_t k = 0; k < sizeof by_found / sizeof *by_found; k++)
 			if (strcmp(by_found[k].type, x->type) == 0)
 				return by_found[k].category;
-		return strchr(x->type, '_') ? "user.government_id" : NULL;	/* numbers of countries */
+		bool ours = detect_type_of(x->type, strlen(x->type)) >= 0;
+		return ours && strchr(x->type, '_') ? "user.government_id" : NULL;	/* numbers of countries */
 	}
 	return looks(f, LOOK_PROSE) ? "user.content" : NULL;
 }

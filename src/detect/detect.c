@@ -31,6 +31,11 @@ const char *detect_placeholder(enum detect_type t)
 	return types_table[t].placeholder;
 }
 
+const char *detect_hit_name(const struct detect_hit *h)
+{
+	return h->type == DETECT_CUSTOM ? h->kind->name : detect_name(h->type);
+}
+
 int detect_type_of(const char *name, size_t n)
 {
 	for (int t = 0; t < DETECT_TYPES; t++)

@@ -59,6 +59,8 @@ enum {
 /* "email"; and as a placeholder "[EMAIL]". */
 const char *detect_name(enum detect_type t);
 const char *detect_placeholder(enum detect_type t);
+/* What a hit is called where types are told apart: its type's name; of a user's rule the rule's (lives as long as the rule). */
+const char *detect_hit_name(const struct detect_hit *h);
 /* By name; -1 when unknown. */
 int detect_type_of(const char *name, size_t n);
 

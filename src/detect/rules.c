@@ -43,7 +43,7 @@ static bool hs_load(void)
 
 /* ---- what a rule is ---------------------------------------------------------------------------------------------- */
 
-enum { WORDS_MAX = 32, NAME_MAX_LEN = 40 };
+enum { WORDS_MAX = 32, NAME_MAX_LEN = DETECT_RULE_NAME_MAX };
 struct rule {
 	struct detect_kind kind;
 	char name[NAME_MAX_LEN + 1], placeholder[NAME_MAX_LEN + 3];
@@ -116,12 +116,17 @@ static void read_version(void *ctx, const struct ynode *v)
 		WRONG(r, v, format_version, "this Weir reads version 1");
 }
 
+bool detect_rule_name(const char *name, size_t n)
+{
+	bool good = n >= 2 && n <= NAME_MAX_LEN && name[0] >= 'a' && name[0] <= 'z' && detect_type_of(name, n) < 0;
+	for (size_t i = 0; good && i < n; i++)
+		good = islower((uint8_t)name[i]) || isdigit((uint8_t)name[i]) || name[i] == '_' || name[i] == '.';
+	return good;
+}
+
 static bool set_name(struct rule *rule, struct span s)
 {
-	bool good = s.len >= 2 && s.len <= NAME_MAX_LEN && s.at[0] >= 'a' && s.at[0] <= 'z' && detect_type_of(s.at, s.len) < 0;
-	for (size_t i = 0; good && i < s.len; i++)
-		good = islower((uint8_t)s.at[i]) || isdigit((uint8_t)s.at[i]) || s.at[i] == '_' || s.at[i] == '.';
-	if (!good)
+	if (!detect_rule_name(s.at, s.len))
 		return false;
 	memcpy(rule->name, s.at, s.len);
 	rule->placeholder[0] = '[';
@@ -430,6 +435,13 @@ struct detect_rules *detect_rules_ref(struct detect_rules *r)
 size_t detect_rules_count(const struct detect_rules *r)
 {
 	return r->n;
+}
+
+size_t detect_rules_index(const struct detect_rules *r, const struct detect_hit *h)
+{
+	const struct rule *rule = (const struct rule *)(const void *)((const char *)h->kind - offsetof(struct rule, kind));
+	must(h->type == DETECT_CUSTOM && rule >= r->v && rule < r->v + r->n);
+	return (size_t)(rule - r->v);
 }
 
 /* ---- scanning ---------------------------------------------------------------------------------------------------- */

@@ -20,7 +20,9 @@
 #include "base/err.h"
 #include "detect/detect.h"
 
-enum { DETECT_RULES_MAX = 1000, DETECT_PATTERN_MAX = 1000 };
+enum { DETECT_RULES_MAX = 1000, DETECT_PATTERN_MAX = 1000, DETECT_RULE_NAME_MAX = 40 };
+/* May a rule be called so?  2 to DETECT_RULE_NAME_MAX of a-z 0-9 _ . from a letter on, and not what a type is called. */
+bool detect_rule_name(const char *name, size_t n);
 
 /* The file's rules, or NULL and every mistake in d; ERR_NOTFOUND-like trouble with the library is one, too.  Free it. */
 struct detect_rules *detect_rules_read(const char *text, size_t n, struct diags *d);
@@ -28,6 +30,8 @@ void detect_rules_free(struct detect_rules **r);
 /* One more owner, who frees it, too; any thread. */
 struct detect_rules *detect_rules_ref(struct detect_rules *r);
 size_t detect_rules_count(const struct detect_rules *r);
+/* The rule of a hit of type DETECT_CUSTOM, by its place. */
+size_t detect_rules_index(const struct detect_rules *r, const struct detect_hit *h);
 
 /* A rule without its examples: what is left of it once they passed. */
 struct detect_row {

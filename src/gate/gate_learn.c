@@ -89,7 +89,8 @@ void gate_learn(struct loop *l, const struct view *v, unsigned source, const str
 	struct learned *k = learned_of(l, v->vendor);
 	if (a->dropped == DROP_LIMIT || (!c->learn && !sampled(l, k, now_s)))
 		return;
-	const struct shape_where w = {.kind = a->kind, .source = source, .name = adapter_name_path(c->adapter, a->kind)};
+	const struct shape_where w = {.kind = a->kind, .source = source, .name = adapter_name_path(c->adapter, a->kind),
+				      .rules = plan_own_rules(v->plan->plan), .room = apply_out_room(&l->out)};
 	if (!c->learn && pthread_mutex_trylock(&l->learn_lock) != 0)
 		return;
 	if (c->learn)

@@ -114,6 +114,13 @@ static void flows(struct gate *g, struct buf *b)
 	}
 }
 
+static void redactions(const struct vendor *v, const char *type, _Atomic uint64_t *count, struct buf *b)
+{
+	uint64_t n = get(count);
+	if (n)
+		buf_addf(b, "weir_redactions_total{vendor=\"%s\",type=\"%s\"} %llu\n", v->name, type, (unsigned long long)n);
+}
+
 static void events(struct gate *g, struct buf *b)
 {
 	metrics_head(b, "weir_events_total", "counter", "Objects by outcome; a request refused before it was read counts once.");
@@ -127,13 +134,13 @@ static void events(struct gate *g, struct buf *b)
 					 (unsigned long long)n);
 		}
 	metrics_head(b, "weir_redactions_total", "counter", "What the detectors found in kept fields.");
-	for (size_t i = 0; i < g->vendors_len; i++)
-		for (size_t t = 0; t < DETECT_TYPES; t++) {
-			uint64_t n = get(&g->vendors[i]->found[t]);
-			if (n)
-				buf_addf(b, "weir_redactions_total{vendor=\"%s\",type=\"%s\"} %llu\n", g->vendors[i]->name,
-					 detect_name((enum detect_type)t), (unsigned long long)n);
-		}
+	for (size_t i = 0; i < g->vendors_len; i++) {
+		for (size_t t = 0; t < DETECT_TYPES; t++)
+			if (t != DETECT_CUSTOM)
+				redactions(g->vendors[i], detect_name((enum detect_type)t), &g->vendors[i]->found[t], b);
+		for (struct own_count *c = g->vendors[i]->own; c; c = c->next)
+			redactions(g->vendors[i], c->name, &c->n, b);
+	}
 }
 
 static void commits(const struct commit_stats *s, struct buf *b)

@@ -15,6 +15,7 @@ static void plan_unref(struct plan_part *p)
 	plan_free(&p->plan);
 	plan_file_release(&p->file);
 	free(p->masks);
+	free(p->own);
 	free(p);
 }
 
@@ -140,6 +141,33 @@ static void make_masks(struct gate *g, struct vendor *v, struct plan_part *p)
 	pthread_mutex_unlock(&g->lock);
 }
 
+/* Past OWN_COUNTS names, what else there is counts as `custom`. */
+static struct own_count *own_count_of(struct vendor *v, struct span name)
+{
+	struct own_count *c = v->own;
+	if (v->own_len + 1 >= OWN_COUNTS)
+		name = SPAN("custom");
+	while (c && !span_eq(name, c->name))
+		c = c->next;
+	if (c)
+		return c;
+	c = xcalloc(1, sizeof(*c));
+	memcpy(c->name, name.at, name.len < DETECT_RULE_NAME_MAX ? name.len : DETECT_RULE_NAME_MAX);
+	c->next = v->own;
+	v->own = c;
+	v->own_len++;
+	return c;
+}
+
+static void make_own_counts(struct vendor *v, struct plan_part *p)
+{
+	const struct own_row *rows;
+	size_t n = plan_own(p->plan, &rows);
+	p->own = xcalloc(n + 1, sizeof(*p->own));
+	for (size_t i = 0; i < n; i++)
+		p->own[i] = own_count_of(v, rows[i].name);
+}
+
 /* ---- plans ---------------------------------------------------------------------------------------------------- */
 
 static enum closed closed_by(const struct plan_file *f)
@@ -204,8 +232,10 @@ static int read_plan(struct gate *g, struct vendor *v, json_t *body, struct plan
 		return err_set(err, ERR_CONFLICT, "the plan is older than the one in force");
 	if (compile(g, p, err) != 0)
 		return -1;
-	if (p->plan)
+	if (p->plan) {
 		make_masks(g, v, p);
+		make_own_counts(v, p);
+	}
 	return 0;
 }
 
@@ -328,6 +358,10 @@ void gate_plans_release(struct gate *g)
 	for (size_t i = 0; i < g->vendors_len; i++) {
 		plan_unref(g->vendors[i]->plan);
 		tokens_unref(g->vendors[i]->tokens);
+		for (struct own_count *c; (c = g->vendors[i]->own);) {
+			g->vendors[i]->own = c->next;
+			free(c);
+		}
 		free(g->vendors[i]);
 	}
 	free(g->vendors);

@@ -186,6 +186,11 @@ static void count_found(const struct request *r)
 	for (size_t i = 0; i < DETECT_TYPES; i++)
 		if (r->l->out.found[i])
 			atomic_fetch_add_explicit(&r->v->vendor->found[i], r->l->out.found[i], memory_order_relaxed);
+	const struct own_row *rows;
+	size_t n = r->l->out.found[DETECT_CUSTOM] ? plan_own(r->v->plan->plan, &rows) : 0;
+	for (size_t i = 0; i < n; i++)
+		if (r->l->out.own_found[i])
+			atomic_fetch_add_explicit(&r->v->plan->own[i]->n, r->l->out.own_found[i], memory_order_relaxed);
 }
 
 /* Which of plan_apply's results stay: those whose source is known, unless all are held back. */

@@ -309,11 +309,13 @@ static void own_detectors_are_the_plans(void **state)
 	rig_start(&r);
 	assert_true(rig_plan(&r, (struct plan_wish){.more = more, .own = own}));
 	assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"KD-123455, KD-123456\"")), 200);
-	assert_int_equal(metric(&r, "weir_redactions_total{vendor=\"mixpanel\",type=\"custom\"}"), 1);
+	assert_int_equal(metric(&r, "weir_redactions_total{vendor=\"mixpanel\",type=\"customer_no\"}"), 1);
 	assert_false(rig_plan(&r, (struct plan_wish){.more = more}));	/* named, and not there */
 	assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"KD-123455\"")), 503);
 	assert_true(rig_plan(&r, (struct plan_wish){.more = more, .own = own}));
 	assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"KD-123455 again\"")), 200);
+	assert_int_equal(metric(&r, "weir_redactions_total{vendor=\"mixpanel\",type=\"customer_no\"}"), 2);	/* plans come and go, counts stay */
+	assert_int_equal(metric(&r, "weir_redactions_total{vendor=\"mixpanel\",type=\"custom\"}"), 0);
 	read_log(&r, &s);
 	assert_int_equal(s.objects, 2);
 	assert_non_null(strstr((char *)s.payload.data, "[CUSTOMER_NO], KD-123456"));

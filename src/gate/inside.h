@@ -22,7 +22,7 @@
 #include "supervisor/shared.h"
 
 enum { VENDOR_NAME_MAX = 63, LOOPS_MAX = 64, COMMIT_BUCKETS = 12 };
-enum { FLOW_SOURCES = 16, FLOW_CATEGORIES = 32, FLOW_NAME_MAX = 63 };	/* the last of each is "other" */
+enum { FLOW_SOURCES = 16, FLOW_CATEGORIES = 32, FLOW_NAME_MAX = 63, OWN_COUNTS = 2000 };	/* the last of each is "other" */
 
 /* ---- metrics -------------------------------------------------------------------------------------------------- */
 
@@ -55,6 +55,7 @@ struct plan_part {	/* immutable; freed with its last reference */
 	enum closed closed;
 	struct flow_mask *masks;	/* one a category that may leave */
 	size_t masks_len;
+	struct own_count **own;	/* of each row of its own detectors (plan_own) */
 };
 
 struct flow_mask {	/* the plan's leaves of one category */
@@ -79,6 +80,13 @@ struct token_part {
 	} v[];	/* behind it: the bytes */
 };
 
+/* What an own detector found.  Added by the main thread, stays; counted by the loops. */
+struct own_count {
+	char name[DETECT_RULE_NAME_MAX + 1];
+	_Atomic uint64_t n;
+	struct own_count *next;
+};
+
 struct vendor {		/* lives as long as the process */
 	char name[VENDOR_NAME_MAX + 1];
 	size_t name_len;
@@ -89,6 +97,8 @@ struct vendor {		/* lives as long as the process */
 	const struct adapter *adapter;	/* of the last plan that was accepted: protocol of the refusals afterwards */
 	_Atomic uint64_t counts[COUNTS];
 	_Atomic uint64_t found[DETECT_TYPES];
+	struct own_count *own;		/* of all plans it ever had, OWN_COUNTS at most */
+	size_t own_len;
 	struct flow_counts flow;
 };
 

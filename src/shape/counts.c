@@ -1,4 +1,5 @@
 /* Counts: their words, their sum, and their form in files and messages. */
+#include <pthread.h>
 #include <string.h>
 
 #include "shape/form.h"
@@ -23,6 +24,27 @@ const char *shape_found_words(const char *type)
 		if (strcmp(rows[i].type, type) == 0)
 			return rows[i].words;
 	return type;
+}
+
+/* Names of own detectors, which come and go with plans: each is kept once. */
+const char *shape_found_type(const char *name, size_t n)
+{
+	static char names[SHAPE_OWN_NAMES][DETECT_RULE_NAME_MAX + 1];
+	static size_t len;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int type = detect_type_of(name, n);
+	size_t i = 0;
+	if (type >= 0)
+		return detect_name((enum detect_type)type);
+	if (!detect_rule_name(name, n))
+		return NULL;
+	pthread_mutex_lock(&lock);
+	while (i < len && (strncmp(names[i], name, n) != 0 || names[i][n]))
+		i++;
+	if (i == len && i < SHAPE_OWN_NAMES)
+		memcpy(names[len++], name, n);
+	pthread_mutex_unlock(&lock);
+	return i < SHAPE_OWN_NAMES ? names[i] : detect_name(DETECT_CUSTOM);
 }
 
 void shape_add(struct shape_counts *to, const struct shape_counts *more)
@@ -105,14 +127,14 @@ bool shape_from_json(const json_t *j, struct shape_counts *c)
 		return false;
 	c->distinct = (unsigned)d;
 	json_object_foreach(f, name, pair) {
-		int type = detect_type_of(name, strlen(name));
-		if (type < 0)
-			continue;	/* of another version */
+		const char *type = shape_found_type(name, strlen(name));
+		if (!type)
+			continue;
 		uint64_t v[2] = {0};
 		if (!read_numbers(pair, v, 2))
 			return false;
 		if (c->found_len < SHAPE_FOUND)
-			c->found[c->found_len++] = (struct shape_found){detect_name((enum detect_type)type), v[0], v[1]};
+			c->found[c->found_len++] = (struct shape_found){type, v[0], v[1]};
 	}
 	return true;
 }

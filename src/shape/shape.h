@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "detect/detect.h"
+#include "detect/rules.h"
 
 enum shape_type { SHAPE_TEXT, SHAPE_NUMBER, SHAPE_FLAG, SHAPE_NULL, SHAPE_LIST, SHAPE_OBJECT, SHAPE_TYPES };
 extern const char *const shape_type_names[SHAPE_TYPES];	/* "text", "number", "true/false", ... */
@@ -32,11 +32,17 @@ enum {
 	SHAPE_FOUND = 4,	/* kinds of findings kept apart; of more the first */
 	SHAPE_FEW = 8,		/* that many different values are "few" */
 	SHAPE_PATHS = 1000, SHAPE_EVENTS = 63, SHAPE_CELLS = 4096, SHAPE_KIDS = 300, SHAPE_SOURCES = 16,
-	SHAPE_DEPTH = 12, SHAPE_NAME_BYTES = 80, SHAPE_PATH_BYTES = 400,
+	SHAPE_OWN_NAMES = 2000, SHAPE_DEPTH = 12, SHAPE_NAME_BYTES = 80, SHAPE_PATH_BYTES = 400,
 };
 
+/*
+ * The one text for the name of a type or of an own detector (detect_rule_name), for the life of the process; "custom" past
+ * SHAPE_OWN_NAMES of them, NULL when it can't be a name.  Any thread.
+ */
+const char *shape_found_type(const char *name, size_t n);
+
 struct shape_found {
-	const char *type;	/* static: a detector's name */
+	const char *type;	/* a detector's name, as shape_found_type gives it */
 	uint64_t n, whole;	/* values that hold it, and those that are nothing else */
 };
 
@@ -65,6 +71,8 @@ struct shape_where {
 	unsigned kind;		/* 0..3: enum object_kind */
 	unsigned source;	/* under SHAPE_SOURCES */
 	const char *name;	/* path of the event's name in the object, "event"; NULL: it has none */
+	const struct detect_rules *rules;	/* besides, unless NULL; with room for them */
+	struct detect_room *room;
 };
 /* The object that starts at text[from], inside a checked JSON text of n bytes with JSON_PAD zero bytes behind it. */
 void shape_observe(struct shape_table *t, const struct shape_where *w, const char *text, size_t n, size_t from);

@@ -216,20 +216,25 @@ static void found(struct shape_counts *c, const char *type, bool whole)
 }
 
 /* text: 64 readable bytes behind it. */
-static void detect_in(struct shape_counts *c, const char *text, size_t n)
+static void detect_in(struct shape_counts *c, const struct shape_where *w, const char *text, size_t n)
 {
 	struct detect_hit hits[HITS];
-	uint64_t seen = 0;
+	const char *seen[HITS];
+	size_t seen_len = 0;
 	if (n > SCAN_BYTES)
 		n = SCAN_BYTES;
-	if (n < 4 || !detect_maybe(text, n))
+	if (n < 4 || !(detect_maybe(text, n) || (w->rules && detect_rules_maybe(w->rules, w->room, text, n))))
 		return;
-	size_t k = detect_scan(text, n, DETECT_ALL, hits, HITS);
+	size_t k = w->rules ? detect_scan_with(w->rules, w->room, text, n, DETECT_ALL, hits, HITS) : detect_scan(text, n, DETECT_ALL, hits, HITS);
 	for (size_t i = 0; i < k; i++) {
-		if (seen >> hits[i].type & 1)
+		const char *name = detect_hit_name(&hits[i]), *type = shape_found_type(name, strlen(name));
+		size_t at = 0;
+		while (at < seen_len && seen[at] != type)
+			at++;
+		if (at < seen_len)
 			continue;
-		seen |= DETECT_BIT(hits[i].type);
-		found(c, detect_name(hits[i].type), hits[i].start == 0 && hits[i].end == n);
+		seen[seen_len++] = type;
+		found(c, type, hits[i].start == 0 && hits[i].end == n);
 	}
 }
 
@@ -237,6 +242,7 @@ static void detect_in(struct shape_counts *c, const char *text, size_t n)
 
 struct look {
 	struct shape_table *t;
+	const struct shape_where *w;
 	struct json_scan s;
 	unsigned kind, source, event;
 };
@@ -265,13 +271,20 @@ static void text_value(struct look *k, struct cell *c, struct span s)
 	c->c.looks[look_of_text(s.at, s.len)]++;
 	if (c->c.distinct <= SHAPE_FEW)
 		distinct(c, mix(k->t->seed, s.at, s.len < 64 ? s.len : 64));
-	detect_in(&c->c, s.at, s.len);
+	detect_in(&c->c, k->w, s.at, s.len);
 }
 
 static void number_value(struct look *k, struct cell *c, struct span s)
 {
 	c->c.looks[look_of_number(s.at, s.len)]++;
 	distinct(c, mix(~k->t->seed, s.at, s.len));
+}
+
+/* Do own detectors let a name be kept?  text: 64 readable bytes behind it. */
+static bool own_name_ok(const struct shape_where *w, struct span name)
+{
+	struct detect_hit hit;
+	return !w->rules || name.len > SHAPE_NAME_BYTES || detect_scan_with(w->rules, w->room, name.at, name.len, DETECT_BIT(DETECT_CUSTOM), &hit, 1) == 0;
 }
 
 static struct cell *met(struct look *k, unsigned place, enum shape_type type)
@@ -316,12 +329,12 @@ static bool object(struct look *k, unsigned place, unsigned depth, uint32_t *end
 		if (!json_string(&k->s, &close, &escaped))
 			return false;
 		struct span key = unescaped(k, e + 1, close, escaped);
-		unsigned at = kid(k->t, place, key.at, key.len);
+		unsigned at = own_name_ok(k->w, key) ? kid(k->t, place, key.at, key.len) : kid(k->t, place, "*", 1);
 		/* What is in a key that may not be kept says what the keys of this object are. */
 		bool data = k->t->places[at].len && k->t->places[at].path[k->t->places[at].len - 1] == '*';
 		struct cell *c = data ? cell_of(k->t, k->kind, k->source, k->event, at) : NULL;
 		if (c)
-			detect_in(&c->c, key.at, key.len);
+			detect_in(&c->c, k->w, key.at, key.len);
 		json_next(&k->s);	/* the colon */
 		if (!value(k, json_next(&k->s), at, depth, end))
 			return false;
@@ -390,7 +403,7 @@ static struct span name_at(struct look *k, const char *path)
 
 void shape_observe(struct shape_table *t, const struct shape_where *w, const char *text, size_t n, size_t from)
 {
-	struct look k = {.t = t, .kind = w->kind & 3, .source = w->source < SHAPE_SOURCES ? w->source : SHAPE_SOURCES - 1, .event = ROOT};
+	struct look k = {.t = t, .w = w, .kind = w->kind & 3, .source = w->source < SHAPE_SOURCES ? w->source : SHAPE_SOURCES - 1, .event = ROOT};
 	uint32_t end;
 	if (text[from] != '{')
 		return;
@@ -399,7 +412,7 @@ void shape_observe(struct shape_table *t, const struct shape_where *w, const cha
 	if (w->name) {
 		k.s.pos = (uint32_t)from + 1;
 		struct span name = name_at(&k, w->name);
-		k.event = event_find(t, name.at, name.len);
+		k.event = own_name_ok(w, name) ? event_find(t, name.at, name.len) : OTHER;
 	}
 	k.s.pos = (uint32_t)from + 1;
 	value(&k, (uint32_t)from, ROOT, 0, &end);
