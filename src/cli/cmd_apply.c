@@ -51,12 +51,6 @@ static int read_contract(const char *path, json_t *list, struct err *err)
 	return r;
 }
 
-static int is_yaml(const struct dirent *e)
-{
-	const char *dot = strrchr(e->d_name, '.');
-	return e->d_name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
-}
-
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
@@ -66,7 +60,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 static int read_folder(const char *path, json_t *list, struct err *err)
 {
 	struct dirent **names;
-	int n = scandir(path, &names, is_yaml, by_name), r = 0;
+	int n = scandir(path, &names, contract_file_is_yaml, by_name), r = 0;
 	if (n < 0)
 		return err_sys(err, "%s", path);
 	for (int i = 0; i < n; i++) {
@@ -99,6 +93,8 @@ static int read_all(const struct args *a, json_t *list, struct err *err)
 		r = err_sys(err, "%s", path);
 	else
 		r = S_ISDIR(st.st_mode) ? read_folder(path, list, err) : read_contract(path, list, err);
+	if (r == 0)
+		(S_ISDIR(st.st_mode) ? contract_folder_unnamed : contract_file_unnamed)(path, contract_file_complain, NULL);
 	free(path);
 	free(dir);
 	return r;

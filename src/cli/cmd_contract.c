@@ -181,6 +181,21 @@ static int check_one(const char *path, bool json)
 	return r;
 }
 
+static size_t folder_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+static bool first_of_folder(const char *const *files, size_t at)
+{
+	size_t len = folder_len(files[at]);
+	for (size_t i = 0; i < at; i++)
+		if (folder_len(files[i]) == len && memcmp(files[i], files[at], len) == 0)
+			return false;
+	return true;
+}
+
 static int run_check(const struct command *self, int argc, char **argv)
 {
 	const char **files = calloc((size_t)argc + 1, sizeof *files);
@@ -204,6 +219,9 @@ static int run_check(const struct command *self, int argc, char **argv)
 		int r = check_one(files[i], json);
 		worst = r > worst ? r : worst;
 	}
+	for (size_t i = 0; i < n; i++)
+		if (first_of_folder(files, i))
+			contract_file_unnamed(files[i], json ? detectors_json : detectors_text, NULL);
 	free(files);
 	return worst;
 }

@@ -19,7 +19,7 @@ static const struct {
 	const char *path;
 	mode_t mode;
 } folders[] = {
-	{"contracts", 0755},	    {"keys", 0700},	       {"state", 0700},		   {"state/log", 0700},
+	{"contracts", 0755},	    {"detectors", 0755},       {"keys", 0700},	       {"state", 0700},		   {"state/log", 0700},
 	{"state/log/gate", 0700},   {"state/log/courier", 0700}, {"state/queue", 0700},	   {"state/dead", 0700},
 	{"state/ledger", 0700},	    {"state/ledger/dict", 0700}, {"state/ledger/open", 0700}, {"state/ledger/day", 0700},
 	{"state/ledger/month", 0700}, {"state/ledger/total", 0700}, {"state/tlog", 0700},	   {"state/plan", 0700},
@@ -66,6 +66,9 @@ static int put(int dir, const char *path, const struct embedded *e, struct err *
 	return r;
 }
 
+/* It is no X.yaml: one that no contract names is warned of. */
+#define EXAMPLE "detectors/customers.yaml.example"
+
 /* starter/X.yaml becomes contracts/X.yaml; weir.yaml comes last, since it makes the folder a Weir folder. */
 static int put_files(int dir, json_t *contracts, struct err *err)
 {
@@ -78,6 +81,9 @@ static int put_files(int dir, json_t *contracts, struct err *err)
 			return -1;
 		json_array_append_new(contracts, json_string(path));
 	}
+	for (const struct embedded *e = embedded_files; e->name; e++)
+		if (strcmp(e->name, "detectors.example") == 0 && put(dir, EXAMPLE, e, err) < 0)
+			return -1;
 	for (const struct embedded *e = embedded_files; e->name; e++)
 		if (strcmp(e->name, "weir.yaml") == 0)
 			return put(dir, e->name, e, err);
@@ -178,8 +184,8 @@ const struct command cmd_init = {
 	"usage: weir init DIR [--json]\n"
 	"\n"
 	"Makes DIR (new, or empty): weir.yaml with every setting commented, contracts/ with a starter\n"
-	"contract for each vendor Weir knows, keys/ with fresh keys (mode 0600), state/ and run/.  Nothing flows until a\n"
-	"contract is applied and approved.\n"
+	"contract for each vendor Weir knows, detectors/ with an example of detectors of your own, keys/ with fresh keys\n"
+	"(mode 0600), state/ and run/.  Nothing flows until a contract is applied and approved.\n"
 	"\n"
 	"Exit status: 0 made; 2 DIR is a Weir folder already, isn't empty, or can't be made.\n",
 	run};
