@@ -155,14 +155,21 @@ static json_t *id_of(const struct message *m)
 	return id ? json_incref(id) : json_null();
 }
 
+static void plan_done(struct gate *g, json_t *answer, const struct err *why)
+{
+	json_object_set_new(answer, "ok", json_boolean(!why));
+	json_object_set_new(answer, "why", json_string(why ? why->msg : ""));
+	if (g->stopping)
+		json_decref(answer);
+	else
+		send_out(g, ROLE_KEEPER, "plan-done", answer);
+}
+
 static void on_plan(struct gate *g, struct message *m)
 {
-	struct err err = {.msg = ""};
-	bool ok = gate_plan_load(g, m->body, &err) == 0;
 	const char *vendor = json_string_value(json_object_get(m->body, "vendor"));
 	json_t *serial = json_object_get(m->body, "serial");
-	send_out(g, m->from, "plan-done", json_pack("{s:o, s:s, s:O?, s:b, s:s}", "id", id_of(m), "vendor", vendor ? vendor : "", "serial",
-						    serial, "ok", ok, "why", err.msg));
+	gate_plan_load(g, m->body, json_pack("{s:o, s:s, s:O?}", "id", id_of(m), "vendor", vendor ? vendor : "", "serial", serial), plan_done);
 }
 
 static bool readers_known(const struct gate *g)

@@ -186,7 +186,7 @@ static enum closed closed_by(const struct plan_file *f)
 	return CLOSED_NO_PLAN;
 }
 
-/* Making a thousand detectors ready takes a second, in which a cut-off would wait: once for all plans that have them. */
+/* Making a thousand detectors ready takes a second: once for all plans that have them. */
 static void share_detectors(const struct gate *g, struct plan *p)
 {
 	for (size_t i = 0; i < g->vendors_len; i++) {
@@ -204,8 +204,6 @@ static int compile(const struct gate *g, struct plan_part *p, struct err *err)
 		return 0;
 	if (plan_compile(p->file.contract, p->file.flow, &p->plan, err) == 0) {
 		share_detectors(g, p->plan);
-		if (plan_arm(p->plan, err) != 0)	/* not the detectors that were approved: closed */
-			return -1;
 		const struct plan_leaf *leaves;
 		p->leaf_bytes = (uint16_t)((plan_leaves(p->plan, &leaves) + 7) / 8);
 		return 0;
@@ -232,31 +230,94 @@ static int read_plan(struct gate *g, struct vendor *v, json_t *body, struct plan
 		return err_set(err, ERR_CONFLICT, "the plan is older than the one in force");
 	if (compile(g, p, err) != 0)
 		return -1;
-	if (p->plan) {
-		make_masks(g, v, p);
-		make_own_counts(v, p);
-	}
 	return 0;
 }
 
-int gate_plan_load(struct gate *g, json_t *body, struct err *err)
+/* ---- from announced to obeyed ----------------------------------------------------------------------------------- */
+
+/* A plan on its way.  While its detectors are made it is the worker's; before and afterwards the main thread's. */
+struct arriving {
+	uv_work_t work;
+	struct gate *g;
+	struct vendor *v;
+	struct plan_part *p;
+	uint64_t announced;
+	json_t *answer;
+	gate_plan_done *done;
+	struct err err;
+	bool refused;
+};
+
+static void obey(struct arriving *a)
 {
-	struct vendor *v = gate_vendor_get(g, json_string_value(json_object_get(body, "vendor")));
-	if (!v)
-		return err_set(err, ERR_INPUT, "no vendor's name");
-	struct plan_part *p = xcalloc(1, sizeof(*p));
-	atomic_init(&p->refs, 1);
-	if (read_plan(g, v, body, p, err) != 0) {
-		plan_unref(p);
-		put_plan(g, v, NULL);	/* fail closed: not even the old one */
-		say(SAY_ERROR, "plan-refused", "vendor", S(v->name), "why", S(err->msg), NULL);
-		return -1;
-	}
+	struct plan_part *p = a->p;
 	uint64_t serial = p->file.serial;
 	const char *flow = flow_names[p->file.flow];
-	put_plan(g, v, p);
-	say(SAY_INFO, "plan-obeyed", "vendor", S(v->name), "serial", I(serial), "flow", S(flow), NULL);
-	return 0;
+	if (p->plan) {
+		make_masks(a->g, a->v, p);
+		make_own_counts(a->v, p);
+	}
+	a->p = NULL;
+	put_plan(a->g, a->v, p);
+	say(SAY_INFO, "plan-obeyed", "vendor", S(a->v->name), "serial", I(serial), "flow", S(flow), NULL);
+}
+
+static void arrived(struct arriving *a)
+{
+	if (a->announced != a->v->announced) {	/* what came since holds, were it that the vendor is closed */
+		a->refused = true;
+		err_set(&a->err, ERR_CONFLICT, "another plan was announced before its detectors were ready");
+	} else if (a->refused) {
+		put_plan(a->g, a->v, NULL);	/* fail closed: not even the old one */
+		say(SAY_ERROR, "plan-refused", "vendor", S(a->v->name), "why", S(a->err.msg), NULL);
+	} else {
+		obey(a);
+	}
+	plan_unref(a->p);
+	a->done(a->g, a->answer, a->refused ? &a->err : NULL);
+	free(a);
+}
+
+/* Not the detectors that were approved: closed. */
+static void arm(uv_work_t *work)
+{
+	struct arriving *a = work->data;
+	a->refused = plan_arm(a->p->plan, &a->err) != 0;
+}
+
+static void armed(uv_work_t *work, int status)
+{
+	(void)status;	/* nobody cancels it */
+	arrived(work->data);
+}
+
+static bool waits_for_detectors(const struct plan_part *p)
+{
+	const struct own_row *rows;
+	return p->plan && plan_own(p->plan, &rows) && !plan_own_rules(p->plan);
+}
+
+void gate_plan_load(struct gate *g, json_t *body, json_t *answer, gate_plan_done *done)
+{
+	struct arriving *a = xcalloc(1, sizeof(*a));
+	*a = (struct arriving){.g = g, .v = gate_vendor_get(g, json_string_value(json_object_get(body, "vendor"))), .answer = answer, .done = done};
+	a->work.data = a;
+	if (!a->v) {
+		err_set(&a->err, ERR_INPUT, "no vendor's name");
+		done(g, answer, &a->err);
+		free(a);
+		return;
+	}
+	a->announced = ++a->v->announced;
+	a->p = xcalloc(1, sizeof(*a->p));
+	atomic_init(&a->p->refs, 1);
+	a->refused = read_plan(g, a->v, body, a->p, &a->err) != 0;
+	if (!a->refused && waits_for_detectors(a->p)) {
+		if (g->ready && uv_queue_work(&g->main, &a->work, arm, armed) == 0)
+			return;
+		arm(&a->work);	/* nobody is served yet */
+	}
+	arrived(a);
 }
 
 bool gate_plan_passes(const struct view *v, int64_t now_s, enum outcome *outcome, enum count *why)

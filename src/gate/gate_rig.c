@@ -164,7 +164,7 @@ static struct contract *parse(const struct plan_wish *w)
 	return c;
 }
 
-bool rig_plan(struct rig *r, struct plan_wish w)
+uint64_t rig_plan_sent(struct rig *r, struct plan_wish w)
 {
 	struct buf bytes;
 	struct err err;
@@ -182,7 +182,14 @@ bool rig_plan(struct rig *r, struct plan_wish w)
 	rig_send(r, ROLE_KEEPER, "plan", json_pack("{s:i, s:s, s:I, s:o, s:s}", "id", 7, "vendor", w.vendor, "serial",
 						      (json_int_t)f.serial, "sha256", hex(f.sha256, 32), "flow", flow_names[w.flow]),
 		    NULL, 0);
+	uint64_t serial = f.serial;
 	plan_file_release(&f);
+	return serial;
+}
+
+bool rig_plan(struct rig *r, struct plan_wish w)
+{
+	rig_plan_sent(r, w);
 	json_t *done = rig_expect(r, "plan-done");
 	must(json_integer_value(json_object_get(done, "id")) == 7);
 	bool ok = json_is_true(json_object_get(done, "ok"));

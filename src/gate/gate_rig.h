@@ -44,6 +44,8 @@ void rig_fork(struct rig *r);
 void rig_secrets(struct rig *r, const char *vendor);
 /* Writes and announces the next plan; true when the gate obeys it. */
 bool rig_plan(struct rig *r, struct plan_wish w);
+/* Announces it only; the serial. */
+uint64_t rig_plan_sent(struct rig *r, struct plan_wish w);
 void rig_plans_end(struct rig *r);
 /* Ends the gate in order: it must exit with 0. */
 void rig_stop(struct rig *r);

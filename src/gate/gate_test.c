@@ -326,6 +326,85 @@ static void own_detectors_are_the_plans(void **state)
 	rig_free(&r);
 }
 
+/* Reads until the next message; its verb.  Of a plan's answer *serial and *ok. */
+static const char *next_verb(struct rig *r, uint64_t *serial, bool *ok)
+{
+	static char verb[32];
+	struct message m;
+	struct err err;
+	struct pollfd f = {.fd = r->channel, .events = POLLIN};
+	assert_int_equal(poll(&f, 1, 60000), 1);
+	assert_int_equal(channel_receive(r->channel, &m, &err), 1);
+	snprintf(verb, sizeof verb, "%s", m.verb);
+	*serial = (uint64_t)json_integer_value(json_object_get(m.body, "serial"));
+	*ok = json_is_true(json_object_get(m.body, "ok"));
+	message_release(&m);
+	return verb;
+}
+
+/* How many of these come before the plan of this serial is answered; whether it is obeyed. */
+static unsigned before_the_answer(struct rig *r, const char *verb, uint64_t serial, bool *obeyed)
+{
+	unsigned n = 0;
+	for (uint64_t got;;) {
+		const char *v = next_verb(r, &got, obeyed);
+		if (strcmp(v, "plan-done") == 0 && got == serial)
+			return n;
+		n += strcmp(v, verb) == 0;
+	}
+}
+
+/* While new detectors are made ready the gate answers everything else, obeys what is announced since, and keeps the old plan. */
+static void new_detectors_stop_nothing(void **state)
+{
+	(void)state;
+	enum { ROWS = 1000, ASKED = 5 };
+	struct rig r;
+	struct buf own;
+	bool ok;
+	buf_init(&own, 0);
+	buf_adds(&own, "weir: 1\ndetectors:\n");
+	for (unsigned i = 0; i < ROWS; i++)
+		buf_addf(&own, "  - {name: own_%u, pattern: 'K%03uD-[0-9]{6}(-[a-z]{2,9})?', examples: [K%03uD-123456]}\n", i, i, i);
+	const struct plan_wish many = {.more = "detectors: [own]\n", .own = (char *)own.data};
+	rig_make(&r);
+	rig_start(&r);
+	uint64_t serial = rig_plan_sent(&r, many);
+	for (unsigned i = 0; i < ASKED; i++) {
+		assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"K007D-123456\"")), 200);
+		rig_send(&r, ROLE_STEWARD, "status", json_pack("{s:i}", "id", 3), NULL, 0);
+	}
+	assert_int_equal(before_the_answer(&r, "status-is", serial, &ok), ASKED);
+	assert_true(ok);
+	assert_int_equal(track(&r, EVENT("web-token", ",\"note\":\"K007D-123456\"")), 200);
+	assert_int_equal(metric(&r, "weir_redactions_total{vendor=\"mixpanel\",type=\"own_7\"}"), 1);	/* the last only */
+	/* others, and before they are ready the vendor is cut off: it stays so */
+	buf_reset(&own);
+	buf_adds(&own, "weir: 1\ndetectors:\n");
+	for (unsigned i = 0; i < ROWS; i++)
+		buf_addf(&own, "  - {name: own_%u, pattern: 'L%03uD-[0-9]{6}(-[a-z]{2,9})?', examples: [L%03uD-123456]}\n", i, i, i);
+	serial = rig_plan_sent(&r, (struct plan_wish){.more = "detectors: [own]\n", .own = (char *)own.data});
+	metric(&r, "");	/* it has been read: its file may change */
+	uint64_t cut = rig_plan_sent(&r, (struct plan_wish){.flow = FLOW_SUSPENDED});
+	assert_int_equal(before_the_answer(&r, "plan-done", cut, &ok), 0);
+	assert_true(ok);
+	assert_int_equal(track(&r, EVENT("web-token", "")), 403);
+	before_the_answer(&r, "plan-done", serial, &ok);
+	assert_false(ok);
+	assert_int_equal(track(&r, EVENT("web-token", "")), 403);
+	/* and one that can't be read: closed, whatever becomes ready later */
+	assert_true(rig_plan(&r, (struct plan_wish){0}));
+	serial = rig_plan_sent(&r, (struct plan_wish){.more = "detectors: [own]\n", .own = (char *)own.data});
+	metric(&r, "");	/* it has been read: its file may change */
+	assert_false(rig_plan(&r, (struct plan_wish){.forged = true}));
+	before_the_answer(&r, "plan-done", serial, &ok);
+	assert_false(ok);
+	assert_int_equal(track(&r, EVENT("web-token", "")), 503);
+	rig_stop(&r);
+	rig_free(&r);
+	buf_release(&own);
+}
+
 static void sources_are_matched_per_event(void **state)
 {
 	(void)state;
@@ -709,7 +788,7 @@ int main(void)
 		cmocka_unit_test(acknowledged_is_durable_and_minimised),
 		cmocka_unit_test(links_are_recorded), cmocka_unit_test(fields_are_counted_by_source_and_category),
 		cmocka_unit_test(dropped_is_success_without_a_frame),
-		cmocka_unit_test(sources_are_matched_per_event), cmocka_unit_test(hits_stop_what_the_contract_says), cmocka_unit_test(own_detectors_are_the_plans),
+		cmocka_unit_test(sources_are_matched_per_event), cmocka_unit_test(hits_stop_what_the_contract_says), cmocka_unit_test(own_detectors_are_the_plans), cmocka_unit_test(new_detectors_stop_nothing),
 		cmocka_unit_test(states_have_their_answers),
 		cmocka_unit_test(only_the_announced_plan_is_obeyed),
 		cmocka_unit_test(waits_for_plans_and_secrets),

@@ -2,8 +2,8 @@
  * What the files of src/gate share.
  *
  * Threads: the main loop (channel, timers), N serving loops (gate_route.c, gate_request.c), one committer
- * (gate_commit.c).  A request is decoded and minimised on its loop, becomes a `parcel`, waits at the committer until it is
- * durable, and is answered on its loop again.  Plans and tokens are immutable parts with reference counts; a loop takes
+ * (gate_commit.c), and libuv's for own detectors of a plan that has just come (gate_plans.c).  A request is decoded and
+ * minimised on its loop, becomes a `parcel`, waits at the committer until it is durable, and is answered on its loop again.  Plans and tokens are immutable parts with reference counts; a loop takes
  * the ones of the moment under one short lock, so a cut-off holds from the next request on.
  */
 #ifndef GATE_INSIDE_H
@@ -97,6 +97,7 @@ struct vendor {		/* lives as long as the process */
 	const struct adapter *adapter;	/* of the last plan that was accepted: protocol of the refusals afterwards */
 	_Atomic uint64_t counts[COUNTS];
 	_Atomic uint64_t found[DETECT_TYPES];
+	uint64_t announced;		/* plans; a later one takes the place of one that isn't ready yet */
 	struct own_count *own;		/* of all plans it ever had, OWN_COUNTS at most */
 	size_t own_len;
 	struct flow_counts flow;
@@ -228,8 +229,13 @@ struct gate {
 struct vendor *gate_vendor_get(struct gate *g, const char *name);	/* made when it isn't there; main loop */
 bool gate_view_take(struct gate *g, struct span name, struct view *out);	/* false: no such vendor */
 void gate_view_release(struct view *v);
-/* The message `plan`: 0, or -1 and the vendor is closed. */
-int gate_plan_load(struct gate *g, json_t *body, struct err *err);
+/*
+ * The message `plan`.  done is called once, on this thread, with answer (which it owns) and NULL when the plan is obeyed; else why
+ * not: then the vendor is closed, or another announcement came first.  It is called at once, but where own detectors have to be
+ * made: that is another thread's, and until it is done the plan before goes on.
+ */
+typedef void gate_plan_done(struct gate *g, json_t *answer, const struct err *why);
+void gate_plan_load(struct gate *g, json_t *body, json_t *answer, gate_plan_done *done);
 void gate_tokens_load(struct gate *g, json_t *body);
 /* The source's number, or -1. */
 int gate_token_source(const struct token_part *t, struct span token);
